@@ -1,0 +1,23 @@
+/* The library's own way into the log. */
+#ifndef SPI_LOG_H
+#define SPI_LOG_H
+
+#include <spout/log.h>
+
+/* The general logger. */
+void spi_log_debug(const char *format, ...) SPOUT_PRINTF(1, 2);
+void spi_log_info(const char *format, ...) SPOUT_PRINTF(1, 2);
+void spi_log_warning(const char *format, ...) SPOUT_PRINTF(1, 2);
+void spi_log_error(const char *format, ...) SPOUT_PRINTF(1, 2);
+
+/* The current error with its causes as "what: message: cause: cause", at `level`. */
+void spi_log_current_error(spout_logger logger, spout_log_level level, const char *what);
+
+/* The wall clock in microseconds, used for records; tests replace it, NULL restores it. */
+int64_t spi_wall_clock_us(void);
+void spi_wall_clock_replace(int64_t (*clock_us)(void));
+
+/* Like spout_log_flush, but gives up where the lock is held: on the way to abort(). */
+void spi_log_flush_if_free(void);
+
+#endif

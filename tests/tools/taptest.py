@@ -1,0 +1,45 @@
+"""Runs the unittest cases of a module and prints TAP, so that each counts as a test of its own."""
+
+import os
+import sys
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.dont_write_bytecode = True
+
+
+class TapResult(unittest.TestResult):
+    def __init__(self):
+        super().__init__()
+        self.number = 0
+
+    def _print(self, word, test, trace=""):
+        self.number += 1
+        for line in trace.splitlines():
+            print("# " + line)
+        print(f"{word} {self.number} - {test.id().split('.', 1)[-1]}", flush=True)
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self._print("ok", test)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        self._print("not ok", test, self.failures[-1][1])
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        self._print("not ok", test, self.errors[-1][1])
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.number += 1
+        print(f"ok {self.number} - {test.id()} # SKIP {reason}")
+
+
+def main():
+    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
+    print(f"1..{suite.countTestCases()}", flush=True)
+    result = TapResult()
+    suite.run(result)
+    sys.exit(0 if result.wasSuccessful() else 1)

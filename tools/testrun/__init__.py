@@ -1,0 +1,1 @@
+"""What tools/run-tests is made of: builds, the pool that runs tests, and the counting of their results."""
