@@ -60,7 +60,7 @@ void spi_context_holds_memory(spi_context *context)
 spi_arena *spi_context_scope(spi_context *context)
 {
     if (!context->scope) {
-        context->scope = spi_arena_new(0);
+        context->scope = context->arenas ? spi_arena_pool_take(context->arenas) : spi_arena_new(0);
         spi_context_holds_memory(context);
     }
     return context->scope;

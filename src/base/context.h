@@ -5,7 +5,7 @@
 #ifndef SPI_CONTEXT_H
 #define SPI_CONTEXT_H
 
-#include <spout/base.h>
+#include "base/arena.h"
 
 struct spi_arena;
 struct spout_error;
@@ -14,6 +14,7 @@ typedef struct spi_context {
     struct spout_error
         *error; /* the current error and its causes, NULL if none; owned by the context */
     struct spi_arena *scope; /* where scoped memory comes from, NULL until first used */
+    spi_arena_pool *arenas;  /* where the scope is taken from then; NULL: it is made */
 } spi_context;
 
 /* The running coroutine's context, or the thread's own. Never NULL. */

@@ -1,0 +1,126 @@
+/* What sanitizers and valgrind must be told about stacks of our own. Empty functions in other builds. */
+#ifndef SPI_ANNOTATE_H
+#define SPI_ANNOTATE_H
+
+#include "base/memory.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define SPI_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SPI_TSAN 1
+#endif
+#endif
+#ifndef SPI_TSAN
+#define SPI_TSAN 0
+#endif
+
+#if SPI_ASAN
+#include <sanitizer/common_interface_defs.h>
+#include <sanitizer/lsan_interface.h>
+#endif
+#if SPI_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+#if SPI_HAVE_VALGRIND
+#include <valgrind/valgrind.h>
+#endif
+
+/* One for each stack that is switched to or from. The bounds are those of the stack; a thread's own are learned. */
+typedef struct spi_fiber {
+    const void *low;
+    size_t size;
+#if SPI_ASAN
+    void *fake_stack;
+#endif
+#if SPI_TSAN
+    void *tsan;
+#endif
+} spi_fiber;
+
+static inline void spi_fiber_init_thread(spi_fiber *fiber)
+{
+    *fiber = (spi_fiber){ 0 };
+#if SPI_TSAN
+    fiber->tsan = __tsan_get_current_fiber();
+#endif
+}
+
+static inline void spi_fiber_init(spi_fiber *fiber, const void *low, size_t size)
+{
+    *fiber = (spi_fiber){ .low = low, .size = size };
+#if SPI_TSAN
+    fiber->tsan = __tsan_create_fiber(0);
+#endif
+}
+
+/* From another fiber, when this one will not run again. */
+static inline void spi_fiber_finish(spi_fiber *fiber)
+{
+    (void)fiber;
+#if SPI_TSAN
+    __tsan_destroy_fiber(fiber->tsan);
+#endif
+}
+
+/* Right before a switch. `last`: `from` will not run again. */
+static inline void spi_fiber_leave(spi_fiber *from, const spi_fiber *to, bool last)
+{
+    (void)from, (void)to, (void)last;
+#if SPI_ASAN
+    __sanitizer_start_switch_fiber(last ? NULL : &from->fake_stack, to->low, to->size);
+#endif
+#if SPI_TSAN
+    __tsan_switch_to_fiber(to->tsan, 0);
+#endif
+}
+
+/* Right after it, on the new stack; `from` is the one that was left. */
+static inline void spi_fiber_arrive(spi_fiber *self, spi_fiber *from)
+{
+    (void)self, (void)from;
+#if SPI_ASAN
+    __sanitizer_finish_switch_fiber(self->fake_stack, &from->low, &from->size);
+#endif
+}
+
+/* Memory that stacks are cut from: what only a suspended task points to is not a leak. */
+static inline void spi_note_stack_memory(const void *start, size_t size)
+{
+    (void)start, (void)size;
+#if SPI_ASAN
+    __lsan_register_root_region(start, size);
+#endif
+}
+
+static inline void spi_forget_stack_memory(const void *start, size_t size)
+{
+    (void)start, (void)size;
+#if SPI_ASAN
+    __lsan_unregister_root_region(start, size);
+    spi_unpoison(start, size);
+#endif
+}
+
+static inline unsigned spi_note_stack(const char *low, size_t size)
+{
+    (void)low, (void)size;
+#if SPI_HAVE_VALGRIND
+    return (unsigned)VALGRIND_STACK_REGISTER(low, low + size - 1);
+#else
+    return 0;
+#endif
+}
+
+static inline void spi_forget_stack(unsigned id)
+{
+    (void)id;
+#if SPI_HAVE_VALGRIND
+    VALGRIND_STACK_DEREGISTER(id);
+#endif
+}
+
+#endif

@@ -1,0 +1,109 @@
+#include "loop/internal.h"
+
+#include "base/memory.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+typedef struct epoll_backend {
+    int fd;
+    struct epoll_event events[SPI_EVENTS_A_TURN];
+} epoll_backend;
+
+static void *epoll_backend_open(void)
+{
+    int fd = epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0) {
+        spout_error_set_errno(errno, "epoll can't be opened");
+        return NULL;
+    }
+    epoll_backend *self = spi_calloc(sizeof *self);
+    self->fd = fd;
+    return self;
+}
+
+static void epoll_backend_close(void *arg)
+{
+    epoll_backend *self = arg;
+    if (!self)
+        return;
+    close(self->fd);
+    spi_free(self);
+}
+
+static int control(const epoll_backend *self, int operation, int fd, unsigned events)
+{
+    struct epoll_event event = { .data.fd = fd };
+    if (events & SPOUT_READABLE)
+        event.events |= EPOLLIN;
+    if (events & SPOUT_WRITABLE)
+        event.events |= EPOLLOUT;
+    if (epoll_ctl(self->fd, operation, fd, &event) == 0)
+        return 0;
+    return spout_error_set_errno(errno, "descriptor %d can't be watched", fd);
+}
+
+static int epoll_backend_add(void *self, int fd, unsigned events)
+{
+    return control(self, EPOLL_CTL_ADD, fd, events);
+}
+
+static int epoll_backend_modify(void *self, int fd, unsigned events)
+{
+    return control(self, EPOLL_CTL_MOD, fd, events);
+}
+
+/* Fails only if the descriptor was closed before, which has removed it. */
+static void epoll_backend_remove(void *arg, int fd)
+{
+    const epoll_backend *self = arg;
+    struct epoll_event unused = { 0 };
+    (void)epoll_ctl(self->fd, EPOLL_CTL_DEL, fd, &unused);
+}
+
+static unsigned translate(uint32_t from)
+{
+    unsigned events = 0;
+    if (from & EPOLLIN)
+        events |= SPOUT_READABLE;
+    if (from & EPOLLOUT)
+        events |= SPOUT_WRITABLE;
+    if (from & (EPOLLHUP | EPOLLERR))
+        events |= SPOUT_HANGUP;
+    return events;
+}
+
+static int epoll_backend_wait(void *arg, int64_t timeout_ms, spout_backend_event *events, int max)
+{
+    epoll_backend *self = arg;
+    int timeout = timeout_ms < 0 ? -1 : timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
+    if (max > SPI_EVENTS_A_TURN)
+        max = SPI_EVENTS_A_TURN;
+    int count = epoll_wait(self->fd, self->events, max, timeout);
+    if (count < 0)
+        return errno == EINTR ? 0 : spout_error_set_errno(errno, "epoll_wait failed");
+    for (int i = 0; i < count; i++) {
+        events[i].fd = self->events[i].data.fd;
+        events[i].events = translate(self->events[i].events);
+    }
+    return count;
+}
+
+static int epoll_backend_fd(void *arg)
+{
+    const epoll_backend *self = arg;
+    return self->fd;
+}
+
+const spout_backend spi_backend_epoll = {
+    .name = "epoll",
+    .open = epoll_backend_open,
+    .close = epoll_backend_close,
+    .add = epoll_backend_add,
+    .modify = epoll_backend_modify,
+    .remove = epoll_backend_remove,
+    .wait = epoll_backend_wait,
+    .fd = epoll_backend_fd,
+};

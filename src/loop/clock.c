@@ -1,0 +1,51 @@
+#include "loop/internal.h"
+
+#include "base/log.h"
+
+#include <time.h>
+
+static int64_t system_monotonic_ms(void *self)
+{
+    (void)self;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t system_wall_us(void *self)
+{
+    (void)self;
+    return spi_wall_clock_us();
+}
+
+const spout_clock spi_system_clock = {
+    .monotonic_ms = system_monotonic_ms,
+    .wall_us = system_wall_us,
+};
+
+int64_t spout_time_ms(void)
+{
+    const spout_loop *loop = spi_loop_of_thread;
+    return loop ? loop->now_ms : system_monotonic_ms(NULL);
+}
+
+int64_t spout_wall_us(void)
+{
+    const spout_loop *loop = spi_loop_of_thread;
+    return loop ? loop->wall_us : system_wall_us(NULL);
+}
+
+int64_t spi_loop_now(const spout_loop *loop)
+{
+    return loop->now_ms;
+}
+
+int64_t spi_loop_now_exact(spout_loop *loop)
+{
+    return loop->clock.monotonic_ms(loop->clock.self);
+}
+
+int64_t spi_loop_wall_us(const spout_loop *loop)
+{
+    return loop->wall_us;
+}

@@ -1,0 +1,211 @@
+/* What the files of src/loop share, and nobody else. */
+#ifndef SPI_LOOP_INTERNAL_H
+#define SPI_LOOP_INTERNAL_H
+
+#include "base/context.h"
+#include "base/error.h"
+#include "loop/annotate.h"
+#include "loop/loop.h"
+#include "loop/stack.h"
+#include "loop/switch.h"
+#include "loop/task.h"
+
+#include <spout/sys/backend.h>
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdatomic.h>
+
+#define SPI_NEVER INT64_MAX
+
+typedef struct spi_deferred {
+    struct spi_deferred *older;
+    spout_callback *fn;
+    void *arg;
+} spi_deferred;
+
+/* What spout_abort ends and deferred calls belong to: the task's function, or one called by spi_task_call. */
+typedef struct spi_frame {
+    struct spi_frame *outer;
+    spi_deferred *deferred; /* the newest first; owned */
+    jmp_buf *jump;          /* NULL: nothing to unwind to but the end of the task */
+    int result;             /* of the abort */
+} spi_frame;
+
+typedef enum spi_task_state { SPI_TASK_READY, SPI_TASK_RUNNING, SPI_TASK_WAITING } spi_task_state;
+
+/* Lies at the upper end of its own stack. */
+struct spi_task {
+    spi_switch_point point;
+    spi_fiber fiber;
+    spi_context context;
+    spi_ready ready; /* its fn tells a task from other entries of the ready queue */
+    spi_list wait_node;
+    spout_loop *loop;
+    spi_task *starter; /* gets control back when this one first waits or ends */
+    spi_task_state state;
+    int outcome; /* of the wait that ended */
+    bool cancelled;
+    bool steadfast; /* waits for what can't be given up */
+    bool owns_scope;
+    unsigned shields;
+    int64_t deadline_ms;
+    spi_timer deadline_timer;
+    spi_frame *frame;
+    spi_frame outermost;
+    spi_stack *stack;
+    spout_task_fn *fn;
+    void *arg;
+    void (*ended)(spi_task *task, int result);
+    void *owner;
+    spi_list sibling; /* for the owner */
+    spi_list node;    /* in the loop's list of all tasks */
+    const char *what; /* waits for */
+    int64_t since_ms;
+    const char *touched; /* how far down frames were left for good */
+    const char *name;
+    char name_copy[32];
+};
+
+/* How a task begins. Unless `name_is_static`, the name is copied. */
+typedef struct spi_task_birth {
+    const char *name;
+    bool name_is_static;
+    size_t stack_size;
+    spout_task_fn *fn;
+    void *arg;
+    struct spi_arena *scope;
+    void (*ended)(
+        spi_task *task, int result); /* on the task's stack, its error still current; may be NULL */
+    void *owner;
+} spi_task_birth;
+
+/* NULL with SPOUT_ELIMIT set. The task must be started, by either of the two. */
+spi_task *spi_task_create(spout_loop *loop, const spi_task_birth *birth);
+void spi_task_start_now(
+    spi_task *task); /* returns when it first waits or ends; it may be gone then */
+void spi_task_start_later(spi_task *task);
+
+void spi_task_resume(spi_ready *ready); /* the fn of every task's `ready` */
+void spi_task_park(spi_task *task);
+void spi_task_wake(spi_task *task, int outcome); /* of a waiting one that stands in no queue */
+void spi_task_arm_deadline(spi_task *task);
+
+/* For an `ended`: logs a failure as that of a detached task. */
+void spi_task_log_failure(spi_task *task, int result);
+
+/* SPOUT_ECANCELED or SPOUT_ETIMEDOUT, with the error set, if the task must not wait any more. */
+int spi_task_interrupted(const spi_task *task, const char *what);
+
+/* As spi_wait, for what can't be given up. Only from a task. */
+void spi_wait_to_the_end(spi_list *queue, const char *what);
+
+/* Returns the outer deadline, for the end. */
+int64_t spi_shield_begin(spi_task *task);
+void spi_shield_end(spi_task *task, int64_t outer_deadline_ms);
+
+/* Calls from other threads. */
+typedef struct spi_post spi_post;
+typedef struct spi_mailbox {
+    pthread_mutex_t lock;
+    spi_post *first, **last; /* guarded by lock */
+    bool closed;             /* guarded by lock */
+    int read_fd, write_fd;
+    spi_watch watch;
+    spi_ready drain;
+} spi_mailbox;
+int spi_mailbox_open(spout_loop *loop);
+void spi_mailbox_stop_taking(spout_loop *loop);
+void spi_mailbox_close(spout_loop *loop);
+void spi_mailbox_wake(spout_loop *loop); /* from any thread, and from signal handlers */
+void spi_post_always(
+    spout_loop *loop, spout_callback *fn, void *arg); /* also while the loop is being freed */
+
+struct spi_executor;
+void spi_executor_stop(spout_loop *loop, bool wait);
+
+void spi_signals_deliver(spout_loop *loop); /* after a wake-up */
+void spi_signals_stop(spout_loop *loop);
+
+const spout_backend *spi_backend_choose(const char *name);
+extern const spout_backend spi_backend_epoll, spi_backend_poll;
+
+typedef struct spi_watch_entry {
+    spi_watch *watch;
+    uint64_t
+        started; /* the number of the wait that came before: older events are not this watch's */
+} spi_watch_entry;
+
+int spi_watches_wait(spout_loop *loop, int64_t timeout_ms);
+void spi_watches_dispatch(spout_loop *loop, int count);
+void spi_watches_stop(spout_loop *loop);
+
+void spi_timers_run(spout_loop *loop);
+int64_t spi_timers_next(const spout_loop *loop); /* SPI_NEVER: none */
+void spi_timers_stop(spout_loop *loop);          /* those that users started */
+void spi_timeouts_run(spout_loop *loop);
+int64_t spi_timeouts_next(const spout_loop *loop);
+void spi_timeouts_free(spout_loop *loop);
+
+extern const spout_clock spi_system_clock;
+
+enum { SPI_EVENTS_A_TURN = 256 };
+
+struct spout_loop {
+    spi_list ready;   /* next turn's */
+    spi_list running; /* the rest of this turn's */
+    spi_task *current;
+    spi_task *dead; /* has ended, and its stack was left just now */
+    spi_task *switched_from;
+    spi_task root; /* the loop's own context; only what a switch needs is set */
+    int64_t now_ms, wall_us;
+    spout_clock clock;
+
+    spi_list tasks;
+    size_t task_count, task_max;
+    spi_stack_pool stacks;
+    spi_timer trim;
+    spi_arena_pool arenas;
+
+    spi_heap timers;
+    spi_timeout_class *timeout_classes;
+    spi_list call_timers, periodics;
+    spi_list hooks;
+
+    const spout_backend *backend;
+    void *backend_self;
+    spi_watch_entry *watches; /* by descriptor */
+    size_t watch_capacity;
+    uint64_t waits;
+    spi_list user_watches;
+    spout_backend_event events[SPI_EVENTS_A_TURN];
+
+    spi_mailbox mailbox;
+    spi_list signals;
+    size_t signal_count;
+    struct spi_executor *executor;
+    int executor_threads;
+
+    atomic_bool stop;
+    bool hurry; /* this turn must not wait */
+    bool turning, closing;
+    struct {
+        void *value;
+        void (*destroy)(void *value);
+    } slots[SPI_SLOT_COUNT];
+};
+
+extern _Thread_local spout_loop *spi_loop_of_thread __attribute__((tls_model("initial-exec")));
+
+/* Saturating: delays may be anything, negative ones are 0. */
+static inline int64_t spi_time_after(int64_t now_ms, int64_t delay_ms)
+{
+    if (delay_ms <= 0)
+        return now_ms;
+    return delay_ms > SPI_NEVER - now_ms ? SPI_NEVER : now_ms + delay_ms;
+}
+
+/* The thread's loop, or NULL with SPOUT_ESTATE set. */
+spout_loop *spi_loop_need(void);
+
+#endif

@@ -1,0 +1,346 @@
+/* The scheduler: how coroutines begin, hand over to each other, and end. */
+#include "loop/internal.h"
+
+#include "base/arena.h"
+#include "base/bug.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    /* The upper ends of stacks are moved apart, else all of them would compete for the same lines of the CPU's cache. */
+    COLOURS = 8,
+    COLOUR_BYTES = 128,
+    TRIM_AFTER_MS = 1000
+};
+
+spi_task *spi_task_current(void)
+{
+    const spout_loop *loop = spi_loop_of_thread;
+    return loop && loop->current != &loop->root ? loop->current : NULL;
+}
+
+bool spout_in_task(void)
+{
+    return spi_task_current() != NULL;
+}
+
+const char *spout_task_name(void)
+{
+    const spi_task *task = spi_task_current();
+    return task ? task->name : "";
+}
+
+static void trim(spi_timer *timer)
+{
+    spout_loop *loop = spi_container(timer, spout_loop, trim);
+    spi_stack_pool_trim(&loop->stacks);
+    if (spi_stack_pool_is_fat(&loop->stacks))
+        spi_timer_start(loop, timer, spi_time_after(loop->now_ms, TRIM_AFTER_MS), trim);
+}
+
+/* On whichever stack runs next: a task can't give back the one that it runs on. */
+static void reap(spout_loop *loop)
+{
+    spi_task *task = loop->dead;
+    loop->dead = NULL;
+    spi_fiber_finish(&task->fiber);
+    spi_stack_give(&loop->stacks, task->stack, task->touched);
+    if (spi_stack_pool_is_fat(&loop->stacks) && !spi_heap_contains(&loop->trim.node))
+        spi_timer_start(loop, &loop->trim, spi_time_after(loop->now_ms, TRIM_AFTER_MS), trim);
+}
+
+static inline void reap_if_any(spout_loop *loop)
+{
+    if (loop->dead)
+        reap(loop);
+}
+
+__attribute__((noreturn, cold)) static void report_overflow(const spi_task *task)
+{
+    fprintf(stderr, "waterspout: the stack of task %s (%zu bytes) has overflowed\n", task->name,
+        task->stack->size);
+    abort();
+}
+
+static void switch_to(spi_task *from, spi_task *to, bool last)
+{
+    spout_loop *loop = from->loop;
+    if (from->stack && from->stack->guard == SPI_GUARD_CANARY && !spi_stack_is_intact(from->stack))
+        report_overflow(from);
+    loop->current = to;
+    loop->switched_from = from;
+    to->state = SPI_TASK_RUNNING;
+    spi_context_switch(to == &loop->root ? NULL : &to->context);
+    spi_fiber_leave(&from->fiber, &to->fiber, last);
+    spi_switch(&from->point, &to->point);
+    spi_fiber_arrive(&from->fiber, &loop->switched_from->fiber);
+    reap_if_any(loop);
+}
+
+/* Who goes on when `task` stops: whoever started it and waits for that, else the next of this turn, else the loop. */
+static spi_task *successor(spi_task *task)
+{
+    spout_loop *loop = task->loop;
+    spi_task *starter = task->starter;
+    if (starter) {
+        task->starter = NULL;
+        return starter;
+    }
+    spi_list *node = loop->running.next;
+    if (node == &loop->running)
+        return &loop->root;
+    spi_ready *ready = spi_container(node, spi_ready, node);
+    if (ready->fn != spi_task_resume)
+        return &loop->root;
+    spi_list_remove(node);
+    return spi_container(ready, spi_task, ready);
+}
+
+void spi_task_park(spi_task *task)
+{
+    switch_to(task, successor(task), false);
+}
+
+void spi_task_resume(spi_ready *ready)
+{
+    spi_task *task = spi_container(ready, spi_task, ready);
+    switch_to(&task->loop->root, task, false);
+}
+
+static void call_deferred(spi_task *task, spi_frame *frame);
+
+static int run_in_frame(spi_task *task, spi_frame *frame, spout_task_fn *fn, void *arg)
+{
+    jmp_buf jump;
+    jmp_buf *outer_jump = frame->jump;
+    unsigned shields = task->shields;
+    int64_t deadline_ms = task->deadline_ms;
+    int result;
+    frame->jump = &jump;
+    if (setjmp(jump) == 0)
+        result = fn(arg);
+    else
+        result = frame->result;
+    frame->jump = outer_jump;
+    task->shields = shields;
+    task->deadline_ms = deadline_ms;
+    return result;
+}
+
+static int call_one_deferred(void *arg)
+{
+    const spi_deferred *deferred = arg;
+    deferred->fn(deferred->arg);
+    return 0;
+}
+
+/* An abort in a deferred call ends that one only. What they do to the error does not count. */
+static void call_deferred(spi_task *task, spi_frame *frame)
+{
+    if (!frame->deferred)
+        return;
+    spout_error *error = spi_error_take();
+    int64_t outer = spi_shield_begin(task);
+    while (frame->deferred) {
+        spi_deferred deferred = *frame->deferred;
+        spi_free(frame->deferred);
+        frame->deferred = deferred.older;
+        (void)run_in_frame(task, frame, call_one_deferred, &deferred);
+    }
+    spi_shield_end(task, outer);
+    spi_error_put(error);
+}
+
+int spi_task_call(spout_task_fn *fn, void *arg)
+{
+    spi_task *task = spi_task_current();
+    if (!task)
+        return fn(arg);
+    spi_frame frame = { .outer = task->frame };
+    task->frame = &frame;
+    int result = run_in_frame(task, &frame, fn, arg);
+    call_deferred(task, &frame);
+    task->frame = frame.outer;
+    return result;
+}
+
+void spout_defer(spout_callback *fn, void *arg)
+{
+    spi_task *task = spi_task_current();
+    SPI_BUG_IF(
+        !task, "spout_defer outside a coroutine: there is no function whose end it could wait for");
+    spi_deferred *deferred = spi_malloc(sizeof *deferred);
+    *deferred = (spi_deferred){ .older = task->frame->deferred, .fn = fn, .arg = arg };
+    task->frame->deferred = deferred;
+}
+
+__attribute__((noreturn)) static void end(spi_task *task, int result)
+{
+    spout_loop *loop = task->loop;
+    task->touched = __builtin_frame_address(0);
+    call_deferred(task, &task->outermost);
+    if (task->ended)
+        task->ended(task, result);
+    spi_timer_stop(loop, &task->deadline_timer);
+    spi_list_remove(&task->node);
+    loop->task_count--;
+    if (task->owns_scope)
+        spi_arena_pool_give(&loop->arenas, task->context.scope);
+    spi_context_clear(&task->context);
+    loop->dead = task;
+    switch_to(task, successor(task), true);
+    abort();
+}
+
+void spout_abort(void)
+{
+    int code = spout_error_code_current();
+    if (code >= 0)
+        code = SPOUT_EFAILED;
+    spi_task *task = spi_task_current();
+    if (!task) {
+        spi_log_current_error(
+            SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR, "spout_abort outside a coroutine");
+        spout_log_flush();
+        abort();
+    }
+    spi_frame *frame = task->frame;
+    if (!frame->jump)
+        end(task, code);
+    frame->result = code;
+    longjmp(*frame->jump, 1);
+}
+
+/* The first frame of every stack. */
+static void begin(void *arg)
+{
+    spi_task *task = arg;
+    spi_fiber_arrive(&task->fiber, &task->loop->switched_from->fiber);
+    reap_if_any(task->loop);
+    end(task, task->fn(task->arg));
+}
+
+static void copy_name(spi_task *task, const char *name)
+{
+    if (!name)
+        name = "task";
+    size_t len = strnlen(name, sizeof task->name_copy - 1);
+    memcpy(task->name_copy, name, len);
+    task->name_copy[len] = '\0';
+    task->name = task->name_copy;
+}
+
+static spi_task *place(spi_stack *stack)
+{
+    size_t colour = (size_t)((uintptr_t)stack->low / stack->size) % COLOURS * COLOUR_BYTES;
+    uintptr_t top = (uintptr_t)stack->low + stack->size - colour - sizeof(spi_task);
+    return (spi_task *)(top & ~(uintptr_t)63);
+}
+
+static void set_up(spi_task *task, spout_loop *loop, spi_stack *stack, const spi_task_birth *birth)
+{
+    *task = (spi_task){
+        .loop = loop,
+        .stack = stack,
+        .fn = birth->fn,
+        .arg = birth->arg,
+        .ended = birth->ended,
+        .owner = birth->owner,
+        .cancelled = loop->closing,
+        .deadline_ms = SPI_NEVER,
+        .context = { .scope = birth->scope, .arenas = &loop->arenas },
+        .owns_scope = !birth->scope,
+        .name = birth->name,
+    };
+    task->frame = &task->outermost;
+    if (!birth->name_is_static)
+        copy_name(task, birth->name);
+    spi_ready_init(&task->ready, spi_task_resume);
+    spi_list_init(&task->wait_node);
+    spi_list_init(&task->sibling);
+}
+
+spi_task *spi_task_create(spout_loop *loop, const spi_task_birth *birth)
+{
+    if (loop->task_count >= loop->task_max) {
+        spout_error_set(
+            SPOUT_ELIMIT, "there are %zu coroutines already, the maximum", loop->task_count);
+        return NULL;
+    }
+    spi_stack *stack = spi_stack_take(&loop->stacks, birth->stack_size);
+    if (!stack)
+        return NULL;
+    spi_task *task = place(stack);
+    set_up(task, loop, stack, birth);
+    spi_fiber_init(&task->fiber, stack->low, stack->size);
+    spi_switch_prepare(&task->point, stack->low, (char *)task, begin, task);
+    spi_list_push(&loop->tasks, &task->node);
+    loop->task_count++;
+    return task;
+}
+
+void spi_task_start_now(spi_task *task)
+{
+    spi_task *starter = task->loop->current;
+    task->starter = starter;
+    switch_to(starter, task, false);
+}
+
+void spi_task_start_later(spi_task *task)
+{
+    spi_ready_schedule(task->loop, &task->ready);
+}
+
+int spi_task_run(spout_loop *loop, const spi_task_start *start, spi_task **ret_task)
+{
+    spi_task_birth birth = {
+        .name = start->name ? start->name : "task",
+        .name_is_static = true,
+        .fn = start->fn,
+        .arg = start->arg,
+        .scope = start->scope,
+    };
+    spi_task *task = spi_task_create(loop, &birth);
+    if (!task)
+        return SPOUT_ELIMIT;
+    if (ret_task)
+        *ret_task = task;
+    spi_task_start_now(task);
+    return 0;
+}
+
+/* A loop that is freed cancels its tasks, which is no failure of theirs. */
+void spi_task_log_failure(spi_task *task, int result)
+{
+    if (result >= 0 || (result == SPOUT_ECANCELED && task->loop->closing))
+        return;
+    char what[64];
+    snprintf(what, sizeof what, "task %s failed", task->name);
+    if (!spout_error_current())
+        spout_error_set(result, "%s", spout_error_code_name(result));
+    spi_log_current_error(SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR, what);
+}
+
+int spout_spawn(spout_task_fn *fn, void *arg, const spout_task_options *options)
+{
+    spout_loop *loop = spi_loop_need();
+    if (!loop)
+        return SPOUT_ESTATE;
+    if (loop->closing)
+        return spout_error_set(SPOUT_ECLOSED, "the loop is being freed");
+    spi_task_birth birth = {
+        .name = options ? options->name : NULL,
+        .stack_size = options ? options->stack_size : 0,
+        .fn = fn,
+        .arg = arg,
+        .ended = spi_task_log_failure,
+    };
+    spi_task *task = spi_task_create(loop, &birth);
+    if (!task)
+        return SPOUT_ELIMIT;
+    spi_task_start_later(task);
+    return 0;
+}
