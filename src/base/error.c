@@ -2,6 +2,7 @@
 
 #include "base/context.h"
 #include "base/memory.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -42,6 +43,7 @@ static void draft_append_meaning(draft *d, int errnum)
     char meaning[128];
     if (strerror_r(errnum, meaning, sizeof meaning) != 0)
         snprintf(meaning, sizeof meaning, "error %d", errnum);
+    meaning[0] = spi_lower(meaning[0]); /* it stands behind a colon */
     size_t len = strlen(meaning) + 2;
     draft_cut(d, SPI_ERROR_MESSAGE_MAX - len);
     snprintf(d->text + d->len, len + 1, ": %s", meaning);

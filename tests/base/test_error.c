@@ -122,7 +122,7 @@ static void test_errno(void **state)
     assert_int_equal(spout_error_set_errno(ENOENT, "can't open %s", "/x"), SPOUT_ESYSTEM);
     assert_int_equal(errno, EPIPE);
     assert_int_equal(spout_error_get_errno(spout_error_current()), ENOENT);
-    assert_string_equal(spout_error_message(), "can't open /x: No such file or directory");
+    assert_string_equal(spout_error_message(), "can't open /x: no such file or directory");
     spout_error_set_errno(ENOENT, "%*d", 5000, 1);
     const char *message = spout_error_message();
     assert_int_equal(strlen(message), 1023);

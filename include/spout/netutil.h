@@ -1,0 +1,61 @@
+/*
+ * Addresses and listening sockets (Tornado's netutil).
+ *
+ * Example:
+ *     spout_listener listeners[4];
+ *     int count = spout_bind_sockets(&(spout_listen_options){ .port = 8888 }, listeners, 4);
+ */
+#ifndef SPOUT_NETUTIL_H
+#define SPOUT_NETUTIL_H
+
+#include <spout/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where a server listens. NULL or all zero: every address, IPv4 and IPv6, port chosen by the
+   system. */
+typedef struct spout_listen_options {
+    int port; /* 0: one that is free, the same for all addresses */
+    const char
+        *address; /* IP or host name; NULL or "": all; "localhost": loopback of both families */
+    const char
+        *unix_path;  /* a Unix socket instead; a leading '@' names one in Linux's abstract space */
+    int unix_mode;   /* permissions of the socket file; 0: 0600 */
+    int backlog;     /* 0: 1024, cut by the system's own maximum */
+    bool reuse_port; /* sockets share the port, the kernel spreads connections */
+    void *reserved[4];
+} spout_listen_options;
+
+/* An open listening socket: non-blocking, close-on-exec. */
+typedef struct spout_listener {
+    int fd;
+    int port;       /* 0 for a Unix socket */
+    char name[128]; /* "127.0.0.1:8888", "[::1]:8888", "unix:/run/app.sock" */
+} spout_listener;
+
+/*
+ * Opens up to `max` listening sockets, one for each address, and returns how many (bind_sockets,
+ * bind_unix_socket); the caller closes their fds. SO_REUSEADDR is set, IPv6 sockets take IPv6 only.
+ * Where several addresses are meant, those of a family that this machine has not are skipped. A
+ * host name is looked up with the system's resolver, which blocks: this is for start-up. A stale
+ * Unix socket (nobody listens there) is replaced; any other file is SPOUT_EEXIST. Its file stays
+ * when the socket is closed.
+ *
+ * Fails with SPOUT_ESYSTEM and a message such as "cannot listen on 127.0.0.1:8888: address already
+ * in use" (spout_error_get_errno tells EADDRINUSE), SPOUT_ENOTFOUND for an unknown host,
+ * SPOUT_EINVAL; nothing stays open then.
+ */
+SPOUT_API int spout_bind_sockets(
+    const spout_listen_options *options, spout_listener *ret_listeners, int max);
+
+/* Whether the text is a numeric IPv4 or IPv6 address, without brackets, port or zone (is_valid_ip).
+   NULL is none. */
+SPOUT_API bool spout_is_valid_ip(const char *text);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

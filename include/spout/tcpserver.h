@@ -1,0 +1,56 @@
+/*
+ * TCP and Unix-socket servers of your own protocols (Tornado's tcpserver): a coroutine for each
+ * connection.
+ *
+ * Example:
+ *     static int echo(spout_stream *stream, void *arg);   // see <spout/stream.h>
+ *     …
+ *     spout_tcp_server *server = spout_tcp_server_new(echo, NULL, NULL);
+ *     if (spout_tcp_server_listen(server, &(spout_listen_options){ .port = 8888 }) < 0)
+ *         return -1;
+ */
+#ifndef SPOUT_TCPSERVER_H
+#define SPOUT_TCPSERVER_H
+
+#include <spout/base.h>
+#include <spout/netutil.h>
+#include <spout/stream.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct spout_tcp_server spout_tcp_server;
+
+/* Runs for each connection (handle_stream). The stream is the server's: it is closed when the
+   handler returns. A failure other than SPOUT_ECLOSED and SPOUT_ECANCELED is logged with the peer's
+   address. */
+typedef int spout_stream_handler(spout_stream *stream, void *arg);
+
+/* `arg` must live as long as connections do. Owned. */
+SPOUT_API spout_tcp_server *spout_tcp_server_new(
+    spout_stream_handler *handler, void *arg, const spout_stream_options *options);
+
+/* Opens the sockets and accepts on the current loop; may be called more than once. Fails as
+   spout_bind_sockets does. A connection for which there is no stack is closed, with one line in the
+   log. */
+SPOUT_API int spout_tcp_server_listen(
+    spout_tcp_server *server, const spout_listen_options *options);
+
+/* Accepts on a non-blocking listening socket, the server's from now on (add_sockets); on failure it
+   stays the caller's. */
+SPOUT_API int spout_tcp_server_add_socket(spout_tcp_server *server, int listen_fd);
+
+SPOUT_API int spout_tcp_server_port(
+    const spout_tcp_server *server); /* of the first socket; 0 for a Unix socket or none */
+
+/* Closes the sockets; open connections live on, even after the server is freed. Idempotent; the end
+   of the loop does the same. */
+SPOUT_API void spout_tcp_server_stop(spout_tcp_server *server);
+SPOUT_API void spout_tcp_server_free(spout_tcp_server *server); /* stops; NULL is fine */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,63 @@
+/*
+ * What the net floor keeps on each loop: the receive buffer, the gather buffer, the limits. Private
+ * to src/net.
+ */
+#ifndef SPI_NET_H
+#define SPI_NET_H
+
+#include <spout/error.h>
+
+#include "net/transport.h"
+
+enum {
+    SPI_RECEIVE_SIZE = 64 * 1024,
+    SPI_GATHER_SIZE = 64 * 1024,
+    SPI_LARGE_WRITE = 16 * 1024 /* from here on a copy costs more than it saves */
+};
+
+typedef struct spi_net {
+    spout_loop *loop;
+    char *receive; /* and one byte more; poisoned while nobody may read it */
+    char *gather;
+    size_t gather_len;
+    spout_transport *gather_owner;  /* one that has no queue */
+    spout_transport *current;       /* being dispatched; NULL once a callback has ended it */
+    struct spi_acceptor *accepting; /* the same for the acceptor that hands connections over */
+    spi_turn_hook flush_hook;
+    spi_transport_limits limits;
+    spi_timeout_class *write_timeouts; /* NULL: writes never time out */
+    spi_timeout_class *linger_timeouts;
+    spi_list owned;
+} spi_net;
+
+/* The loop's own; made on first use. */
+spi_net *spi_net_get(spout_loop *loop);
+
+/* What the floor itself must end when the loop goes: servers, streams that close in the
+   background. */
+typedef struct spi_net_owned spi_net_owned;
+struct spi_net_owned {
+    spi_list node;
+    void (*destroy)(spi_net_owned *owned); /* already taken off the list */
+};
+void spi_net_own(spi_net *net, spi_net_owned *owned, void (*destroy)(spi_net_owned *));
+void spi_net_disown(spi_net_owned *owned);
+
+/* Sends what the gather buffer holds; the rest goes to its owner's queue. `more`: a file follows at
+   once. */
+void spi_net_flush(spi_net *net, bool more);
+
+/*
+ * The transport is of no use any more: closes the descriptor, drops the output, and calls on_lost
+ * in the next turn with an error made of `code` (SPOUT_OK: none), `errnum` (0: none) and `what`
+ * (static).
+ */
+void spi_transport_lose(spout_transport *transport, int code, int errnum, const char *what);
+
+/* As above, for a failed system call. */
+void spi_transport_lose_errno(spout_transport *transport, int errnum);
+
+/* Sets what the loop watches the descriptor for. */
+void spi_transport_update(spout_transport *transport);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * The output queue: what the system did not take at once. It exists only while something waits, and
+ * while a transport ends (then it carries the timer and the reason). Private to src/net.
+ */
+#ifndef SPI_OUTPUT_H
+#define SPI_OUTPUT_H
+
+#include "net/net.h"
+
+enum {
+    SPI_LINGER_MS = 2000,
+    SPI_LINGER_BYTES = 256 * 1024 * 1024,
+    SPI_OUTPUT_BUDGET = 1 << 20 /* sent for one in one go, so that others get their turn */
+};
+
+struct spi_output {
+    spout_transport *transport;
+    spi_list segments;
+    size_t memory_bytes;
+    uint64_t file_bytes;
+    spi_timeout timeout; /* without progress while something waits; of the lingering afterwards */
+    spi_ready lost;      /* scheduled while on_lost is owed */
+    size_t discarded;    /* input thrown away while closing */
+    int lost_code, lost_errnum;
+    const char *lost_what;
+};
+
+spi_output *spi_output_need(spout_transport *transport); /* makes it if there is none */
+void spi_output_free(spout_transport *transport); /* with all that waits; fine if there is none */
+void spi_output_drop(spout_transport *transport); /* only what waits */
+
+static inline bool spi_output_waits(const spout_transport *transport)
+{
+    return transport->output && !spi_list_is_empty(&transport->output->segments);
+}
+
+static inline uint64_t spi_output_pending(const spout_transport *transport)
+{
+    return transport->output ? transport->output->memory_bytes + transport->output->file_bytes : 0;
+}
+
+/* Append; the descriptor is then watched for room. */
+void spi_output_add_bytes(spout_transport *transport, const void *data, size_t len);
+void spi_output_add_blob(spout_transport *transport, spi_blob *blob, size_t start);
+
+/* Room behind the last bytes, for spi_transport_reserve. */
+char *spi_output_reserve(spout_transport *transport, size_t len);
+void spi_output_commit(spout_transport *transport, size_t len);
+
+/* Sends what the system takes, at most SPI_OUTPUT_BUDGET bytes. Calls no consumer; the transport
+   may be lost afterwards. */
+void spi_output_advance(spout_transport *transport);
+
+/* Appends part of a file, and sends of it what the system takes if nothing waits before it. Takes
+   fd. */
+void spi_output_send_file(spout_transport *transport, int fd, int64_t offset, int64_t len);
+
+void spi_output_on_write_timeout(spi_timeout *timeout);
+void spi_output_on_linger_timeout(spi_timeout *timeout);
+
+#endif

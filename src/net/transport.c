@@ -1,0 +1,342 @@
+/* The life of a transport: events in, bytes to the consumer, and its end. Output is in send.c and
+   output.c. */
+#include "net/output.h"
+
+#include <spout/error.h>
+
+#include "base/memory.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+static void on_event(spi_watch *watch, unsigned events);
+
+static bool wants_input(const spout_transport *transport)
+{
+    return (transport->reading || transport->closing) && !transport->eof && !transport->closed;
+}
+
+void spi_transport_update(spout_transport *transport)
+{
+    if (transport->closed)
+        return;
+    unsigned events = (wants_input(transport) ? (unsigned)SPOUT_READABLE : 0) |
+                      (spi_output_waits(transport) ? (unsigned)SPOUT_WRITABLE : 0);
+    spi_watch *watch = &transport->watch;
+    int result = 0;
+    if (events == 0 && transport->hung) {
+        if (watch->fd >= 0)
+            spi_watch_stop(transport->loop, watch);
+    } else if (watch->fd < 0) {
+        result = spi_watch_start(transport->loop, watch, transport->fd, events, on_event);
+    } else {
+        result = spi_watch_update(transport->loop, watch, events);
+    }
+    if (result < 0)
+        spi_transport_lose(
+            transport, SPOUT_ESYSTEM, 0, "the system refuses to watch the connection");
+}
+
+static void close_descriptor(spout_transport *transport)
+{
+    if (transport->watch.fd >= 0)
+        spi_watch_stop(transport->loop, &transport->watch);
+    transport->ops->close(transport);
+    transport->fd = -1;
+    transport->closed = true;
+    transport->reading = false;
+    transport->pressed = false;
+}
+
+/* True if there was something. */
+static bool drop_gathered(spout_transport *transport)
+{
+    spi_net *net = transport->net;
+    if (net->gather_owner != transport)
+        return false;
+    bool had_some = net->gather_len > 0;
+    net->gather_owner = NULL;
+    net->gather_len = 0;
+    return had_some;
+}
+
+void spi_transport_lose(spout_transport *transport, int code, int errnum, const char *what)
+{
+    if (transport->closed)
+        return;
+    drop_gathered(transport);
+    close_descriptor(transport);
+    spi_output *output = spi_output_need(transport);
+    spi_output_drop(transport);
+    spi_timeout_stop(&output->timeout);
+    output->lost_code = code;
+    output->lost_errnum = errnum;
+    output->lost_what = what;
+    spi_ready_schedule(transport->loop, &output->lost);
+}
+
+void spi_transport_lose_errno(spout_transport *transport, int errnum)
+{
+    const char *what = errnum == ECONNRESET  ? "connection reset by the peer"
+                       : errnum == EPIPE     ? "connection closed by the peer"
+                       : errnum == ETIMEDOUT ? "connection timed out"
+                                             : "connection lost";
+    spi_transport_lose(
+        transport, errnum == ETIMEDOUT ? SPOUT_ETIMEDOUT : SPOUT_ECLOSED, errnum, what);
+}
+
+static void finish_output(spout_transport *transport)
+{
+    transport->ops->shutdown(transport);
+    transport->fin = true;
+}
+
+/* All is sent: wait for the peer to end too, since closing with unread input would reset the
+   connection. */
+static void linger(spout_transport *transport)
+{
+    if (!transport->fin)
+        finish_output(transport);
+    if (transport->eof) {
+        spi_transport_lose(transport, SPOUT_OK, 0, "");
+        return;
+    }
+    spi_timeout_start(transport->net->linger_timeouts, &transport->output->timeout);
+    spi_transport_update(transport);
+}
+
+static void discard(spout_transport *transport, ssize_t got, int errnum)
+{
+    if (got > 0) {
+        if (transport->fin)
+            transport->output->discarded += (size_t)got;
+        if (transport->output->discarded > SPI_LINGER_BYTES)
+            spi_transport_lose(transport, SPOUT_OK, 0, "");
+    } else if (got == 0) {
+        transport->eof = true;
+        if (transport->fin)
+            spi_transport_lose(transport, SPOUT_OK, 0, "");
+        else
+            spi_transport_update(transport);
+    } else if (transport->fin) {
+        spi_transport_lose(transport, SPOUT_OK, 0, "");
+    } else {
+        spi_transport_lose_errno(transport, errnum);
+    }
+}
+
+/* One recv. False if there was nothing to receive. */
+static bool receive(spout_transport *transport)
+{
+    spi_net *net = transport->net;
+    spi_unpoison(net->receive, SPI_RECEIVE_SIZE + 1);
+    ssize_t got = transport->ops->read(transport, net->receive, SPI_RECEIVE_SIZE);
+    int errnum = errno;
+    bool blocked = got < 0 && errnum == EAGAIN;
+    if (blocked) {
+        /* nothing came */
+    } else if (transport->closing) {
+        discard(transport, got, errnum);
+    } else if (got > 0) {
+        transport->consumer->on_data(transport, net->receive, (size_t)got);
+    } else if (got == 0) {
+        transport->eof = true;
+        transport->reading = false;
+        transport->consumer->on_eof(transport);
+    } else {
+        spi_transport_lose_errno(transport, errnum);
+    }
+    spi_poison(net->receive, SPI_RECEIVE_SIZE + 1);
+    return !blocked;
+}
+
+static void send_waiting(spout_transport *transport)
+{
+    spi_output_advance(transport);
+    if (transport->closed)
+        return;
+    if (spi_output_waits(transport)) {
+        if (!transport->pressed || spi_output_pending(transport) > transport->net->limits.low_mark)
+            return;
+    } else if (transport->closing) {
+        linger(transport);
+        return;
+    } else {
+        if (transport->shut)
+            finish_output(transport);
+        spi_output_free(transport);
+        spi_transport_update(transport);
+    }
+    transport->pressed = false;
+    if (!transport->closed && !transport->closing)
+        transport->consumer->on_drain(transport);
+}
+
+static int socket_error(const spout_transport *transport)
+{
+    int errnum = 0;
+    socklen_t len = sizeof errnum;
+    return getsockopt(transport->fd, SOL_SOCKET, SO_ERROR, &errnum, &len) == 0 ? errnum : 0;
+}
+
+/*
+ * A hang-up while no input is wanted, or none is there. It is reported again and again until the
+ * descriptor is no longer watched. If unread input is left, or we have ended our side too, the
+ * owner will find out when it reads on.
+ */
+static void check_hangup(spout_transport *transport)
+{
+    int errnum = socket_error(transport);
+    if (errnum) {
+        spi_transport_lose_errno(transport, errnum);
+        return;
+    }
+    char byte;
+    ssize_t got = recv(transport->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got > 0 || (got == 0 && transport->fin)) {
+        transport->hung = true;
+        spi_transport_update(transport);
+    } else if (got < 0 && errno != EAGAIN) {
+        spi_transport_lose_errno(transport, errno);
+    } else {
+        transport->eof = true;
+        spi_transport_lose_errno(transport, EPIPE);
+    }
+}
+
+static void handle(spout_transport *transport, unsigned events)
+{
+    spi_net *net = transport->net;
+    bool wanted = wants_input(transport), received = false;
+    if (wanted && (events & (SPOUT_READABLE | SPOUT_HANGUP))) {
+        received = receive(transport);
+        if (net->current != transport || transport->closed)
+            return;
+    }
+    if (spi_output_waits(transport) && (events & (SPOUT_WRITABLE | SPOUT_HANGUP))) {
+        send_waiting(transport);
+        if (net->current != transport || transport->closed)
+            return;
+    }
+    if ((events & SPOUT_HANGUP) && !(received && wants_input(transport)))
+        check_hangup(transport);
+    else if ((events & SPOUT_READABLE) && !wanted)
+        spi_transport_update(transport);
+}
+
+static void on_event(spi_watch *watch, unsigned events)
+{
+    spout_transport *transport = spi_container(watch, spout_transport, watch);
+    spi_net *net = transport->net;
+    net->current = transport;
+    handle(transport, events);
+    if (net->current == transport) {
+        net->current = NULL;
+        spi_transport_flush(transport);
+    }
+}
+
+int spi_transport_open(spout_transport *transport, spout_loop *loop, int fd,
+    const spi_transport_ops *ops, const spout_consumer *consumer)
+{
+    *transport = (spout_transport){
+        .ops = ops,
+        .consumer = consumer,
+        .loop = loop,
+        .net = spi_net_get(loop),
+        .watch = { .fd = -1 },
+        .fd = fd,
+    };
+    /* Readable at once: that nobody wants it yet is corrected when something arrives, which is
+       rarely before the resume. */
+    int result = spi_watch_start(loop, &transport->watch, fd, SPOUT_READABLE, on_event);
+    if (result < 0) {
+        transport->fd = -1;
+        transport->closed = true;
+    }
+    return result;
+}
+
+void spi_transport_pause(spout_transport *transport)
+{
+    transport->reading = false;
+}
+
+void spi_transport_resume(spout_transport *transport)
+{
+    if (transport->eof || transport->closing || transport->closed)
+        return;
+    transport->reading = true;
+    if (transport->watch.fd < 0 || !(transport->watch.events & SPOUT_READABLE))
+        spi_transport_update(transport);
+}
+
+void spi_transport_shutdown(spout_transport *transport)
+{
+    if (transport->closed || transport->shut)
+        return;
+    spi_transport_flush(transport);
+    if (transport->closed)
+        return;
+    transport->shut = true;
+    if (!spi_output_waits(transport))
+        finish_output(transport);
+}
+
+void spi_transport_close(spout_transport *transport)
+{
+    if (transport->closed || transport->closing)
+        return;
+    spi_transport_flush(transport);
+    if (transport->closed)
+        return;
+    transport->closing = true;
+    transport->shut = true;
+    transport->reading = false;
+    spi_output_need(transport);
+    if (spi_output_waits(transport))
+        spi_transport_update(transport);
+    else
+        linger(transport);
+}
+
+void spi_transport_abort(spout_transport *transport)
+{
+    if (!transport->net || (transport->closed && !transport->output))
+        return;
+    if (transport->net->current == transport)
+        transport->net->current = NULL;
+    bool pending = drop_gathered(transport) || spi_output_waits(transport);
+    if (!transport->closed) {
+        if (pending)
+            setsockopt(transport->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
+                sizeof(struct linger));
+        close_descriptor(transport);
+    }
+    spi_output_free(transport);
+}
+
+int spi_transport_fd(const spout_transport *transport)
+{
+    return transport->fd;
+}
+
+int spi_transport_detach(spout_transport *transport)
+{
+    spi_net *net = transport->net;
+    if (transport->closed || transport->closing || spi_transport_pending(transport) > 0) {
+        spout_error_set(
+            SPOUT_ESTATE, "the connection can't be detached: it is closed, or output is pending");
+        return -1;
+    }
+    if (net->current == transport)
+        net->current = NULL;
+    drop_gathered(transport);
+    if (transport->watch.fd >= 0)
+        spi_watch_stop(transport->loop, &transport->watch);
+    int fd = transport->fd;
+    transport->fd = -1;
+    transport->closed = true;
+    transport->reading = false;
+    return fd;
+}
