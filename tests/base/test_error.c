@@ -126,7 +126,7 @@ static void test_errno(void **state)
     spout_error_set_errno(ENOENT, "%*d", 5000, 1);
     const char *message = spout_error_message();
     assert_int_equal(strlen(message), 1023);
-    assert_string_equal(message + 1023 - 27, ": No such file or directory");
+    assert_string_equal(message + 1023 - 27, ": no such file or directory");
     spout_error_set_errno(99999, "odd");
     assert_non_null(strstr(spout_error_message(), "99999"));
 }

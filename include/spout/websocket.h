@@ -1,0 +1,140 @@
+/*
+ * WebSocket (Tornado's websocket; RFC 6455), and topics to publish to many.
+ *
+ * Messages of one socket are handled one after another, each on a coroutine of its own; the next frame is not read until the
+ * handler has returned. An idle socket holds neither stack nor buffer.
+ *
+ * Example:
+ *     static int echo(spout_websocket *ws, spout_message m) { return spout_websocket_write(ws, m); }
+ *     static const spout_websocket_handler echo_socket = { .message = echo };
+ *     static const spout_handler handler = { .websocket = &echo_socket };
+ */
+#ifndef SPOUT_WEBSOCKET_H
+#define SPOUT_WEBSOCKET_H
+
+#include <spout/base.h>
+#include <spout/loop.h>
+
+#include <jansson.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct spout_websocket spout_websocket;
+typedef struct spout_request spout_request;
+
+/* A message. Received ones are scoped to the handler's call; texts are UTF-8 and have a NUL behind them (which they may also hold inside). */
+typedef struct spout_message {
+    const char *data;
+    size_t len;
+    bool binary;
+} spout_message;
+
+static inline spout_message spout_message_of(const char *text)
+{
+    spout_message message = { text, text ? strlen(text) : 0, false };
+    return message;
+}
+
+/* The functions of a kind of socket (WebSocketHandler). All may be NULL, and all but check_origin and select_subprotocol may suspend. */
+typedef struct spout_websocket_handler {
+    /* May write. No message comes before it returns. < 0: logged, closed with 1011. */
+    int (*open)(spout_websocket *ws);
+    /* < 0: logged, closed with 1011. */
+    int (*message)(spout_websocket *ws, spout_message message);
+    /* Exactly once, after .open and any other handler of the socket have returned, as soon as the
+       closing handshake is over or the connection is lost; see close_code, close_reason. */
+    int (*close)(spout_websocket *ws);
+    int (*ping)(spout_websocket *ws, spout_bytes data); /* after it was answered */
+    int (*pong)(spout_websocket *ws, spout_bytes data);
+
+    /* NULL: the origin's host and port must be the request's. */
+    bool (*check_origin)(spout_request *r, const char *origin);
+    /* One of the offered protocols, or NULL for none. */
+    const char *(*select_subprotocol)(spout_request *r, const char *const *offered, size_t count);
+
+    size_t state_size;        /* bytes of spout_websocket_state(ws), zeroed for each socket */
+    int64_t max_message_size; /* bytes; 0: 10 MiB; beyond: 1009 */
+    int64_t max_queue_size;   /* bytes that wait for a slow reader; 0: 1 MiB; beyond: see below */
+    int64_t ping_interval_ms; /* 0: none */
+    /* 0: the interval, which is also the most; SPOUT_NONE: never. No pong, nor any other byte, by then: closed
+       with 1011. Silence doesn't count while a handler of the socket runs. */
+    int64_t ping_timeout_ms;
+    void *reserved[4];
+} spout_websocket_handler;
+
+/* The check that is made without .check_origin, for those who want to allow more. */
+SPOUT_API bool spout_websocket_is_same_origin(spout_request *r, const char *origin);
+
+/*
+ * Sends a message as one frame (write_message). Suspends while the peer's queue is over its mark (64 KiB, or max_queue_size if that is
+ * less); outside a coroutine, or from another socket's, it fails with SPOUT_ELIMIT instead where max_queue_size would be
+ * passed. SPOUT_ECLOSED when closing or closed; SPOUT_EINVAL for a text that isn't UTF-8.
+ */
+SPOUT_API int spout_websocket_write(spout_websocket *ws, spout_message message) SPOUT_SUSPENDS;
+SPOUT_API int spout_websocket_write_text(spout_websocket *ws, const char *text) SPOUT_SUSPENDS;
+/* Steals the reference. */
+SPOUT_API int spout_websocket_write_json(spout_websocket *ws, json_t *value) SPOUT_SUSPENDS;
+/* Up to 125 bytes. */
+SPOUT_API int spout_websocket_ping(spout_websocket *ws, spout_bytes data);
+
+/* Starts the closing handshake; the peer has 5 s to answer, and what else it sends is ignored. code 0: 1000 with a reason, none without.
+   A reason beyond 123 bytes is cut at the end of a character. SPOUT_EINVAL for a code that may not be sent, or a reason that isn't
+   UTF-8; 0 if it is closing or closed already. */
+SPOUT_API int spout_websocket_close(spout_websocket *ws, int code, const char *reason);
+
+SPOUT_API bool spout_websocket_is_closed(const spout_websocket *ws); /* closing counts */
+/* The peer's, 1005 if its close frame had none; 0: no close frame came. */
+SPOUT_API int spout_websocket_close_code(const spout_websocket *ws);
+/* Valid in .close; "" if none. */
+SPOUT_API const char *spout_websocket_close_reason(const spout_websocket *ws);
+
+/* The request of the handshake: in .open only; NULL later. */
+SPOUT_API spout_request *spout_websocket_request(spout_websocket *ws);
+/* Lives until .close has returned. */
+SPOUT_API void *spout_websocket_state(spout_websocket *ws);
+/* NULL if none. */
+SPOUT_API const char *spout_websocket_subprotocol(const spout_websocket *ws);
+SPOUT_API const char *spout_websocket_remote_ip(const spout_websocket *ws, char out[46]);
+
+/* A handle that stays valid after the socket is gone (then every write fails with SPOUT_ECLOSED). */
+SPOUT_API spout_websocket *spout_websocket_ref(spout_websocket *ws);
+SPOUT_API void spout_websocket_unref(spout_websocket *ws);
+
+/*
+ * Topics: a frame is encoded once and shared by all members. Publishing never suspends: a member whose queue is over its maximum is
+ * closed with 1013, with one line in the log, and the others don't notice (an empty queue takes a message of any size). Members leave by
+ * themselves when they begin to close, so that .close finds its socket in no topic. Joining or leaving inside a callback is safe.
+ *
+ * Example:
+ *     static spout_topic *room; // made in .on_start
+ *     static int enter(spout_websocket *ws) { return spout_topic_join(room, ws); }
+ *     static int say(spout_websocket *ws, spout_message m) { return spout_topic_publish_except(room, m, ws, NULL); }
+ *     static const spout_websocket_handler chat = { .open = enter, .message = say };
+ */
+typedef struct spout_topic spout_topic;
+
+SPOUT_API spout_topic *spout_topic_new(void);        /* owned, of the current loop */
+SPOUT_API void spout_topic_free(spout_topic *topic); /* members leave; NULL is fine */
+/* Twice is once. SPOUT_ECLOSED when closing or closed. */
+SPOUT_API int spout_topic_join(spout_topic *topic, spout_websocket *ws);
+/* Of no member: nothing. */
+SPOUT_API void spout_topic_leave(spout_topic *topic, spout_websocket *ws);
+SPOUT_API size_t spout_topic_count(const spout_topic *topic);
+
+/* To all members, but `except` (may be NULL). The number reached goes to ret_count (may be NULL). SPOUT_EINVAL for a text that isn't
+   UTF-8, else 0. */
+SPOUT_API int spout_topic_publish(spout_topic *topic, spout_message message);
+SPOUT_API int spout_topic_publish_except(
+    spout_topic *topic, spout_message message, const spout_websocket *except, size_t *ret_count);
+
+/* Walks the members in the order they joined: the next one after `after` (NULL: the first), or NULL, also if `after` is no member.
+   Don't suspend in between: members come and go meanwhile. */
+SPOUT_API spout_websocket *spout_topic_next(const spout_topic *topic, const spout_websocket *after);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

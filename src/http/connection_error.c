@@ -1,0 +1,120 @@
+#include "http/connection.h"
+
+#include <spout/error.h>
+
+#include "base/log.h"
+#include "http/error_page.h"
+#include "loop/task.h"
+
+static void log_refusal(const spi_connection *connection, const char *words)
+{
+    char address[46];
+    const char *ip = spout_endpoint_text(&connection->peer, address);
+    spi_log_info("Malformed HTTP request from %s: %s", *ip ? ip : "a local socket", words);
+}
+
+/* Ends the connection behind it. */
+static void send_page(spi_connection *connection, const spi_request_head *request, int status)
+{
+    spi_error_page page;
+    spi_error_page_make(&page, connection->transport.loop, status);
+    spi_reply reply;
+    spi_reply_begin(&reply, request, &page.head, true);
+    if (spi_connection_write_head(connection, &reply, &page.head, NULL) == 0 && !reply.bodiless)
+        (void)spi_transport_write(&connection->transport, page.body.data, page.body.len);
+}
+
+void spi_connection_refuse_head(spi_connection *connection, int status, const char *words)
+{
+    if (words)
+        log_refusal(connection, words);
+    send_page(connection, &(spi_request_head){ .minor_version = 1 }, status);
+    spi_connection_close(connection);
+}
+
+void spi_connection_refuse(spi_connection *connection)
+{
+    spi_http1_exchange *exchange = connection->exchange;
+    spi_exchange *base = &exchange->base;
+    int status = exchange->error_status;
+    if (base->service->on_error && base->service->on_error(base->service_self, base, status) == 0)
+        return;
+    log_refusal(connection, spout_error_message());
+    send_page(connection, &base->head, status);
+    connection->state = SPI_CONNECTION_BODY; /* the exchange is ours again */
+    spi_connection_close(connection);
+}
+
+void spi_connection_arm_body(spi_connection *connection)
+{
+    const spi_exchange *base = &connection->exchange->base;
+    const spout_http_server *server = connection->server;
+    spi_timeout_class *timeouts = server->body_timeouts;
+    if (base->body_timeout_ms != server->limits.body_timeout_ms)
+        timeouts = base->body_timeout_ms < 0
+                       ? NULL
+                       : spi_timeout_class_get(
+                             base->loop, base->body_timeout_ms, spi_connection_on_body_timeout);
+    spi_connection_arm(connection, timeouts);
+}
+
+static spi_connection *of_timeout(spi_timeout *timeout)
+{
+    return spi_container(timeout, spi_connection, timeout);
+}
+
+/* Whether the peer is at the other end of a queue: it is not the one that we wait for. The write
+   timeout watches over it. */
+static bool is_reading_ours(spi_connection *connection)
+{
+    return spi_transport_pending(&connection->transport) > 0;
+}
+
+void spi_connection_on_header_timeout(spi_timeout *timeout)
+{
+    spi_connection *connection = of_timeout(timeout);
+    spi_connection_enter(connection);
+    if (is_reading_ours(connection))
+        spi_connection_arm(connection, connection->server->header_timeouts);
+    else if (spi_connection_is_blank(connection))
+        spi_connection_close_quietly(connection);
+    else
+        spi_connection_refuse_head(connection, 408, "the head did not come in time");
+    spi_connection_leave(connection);
+}
+
+void spi_connection_on_idle_timeout(spi_timeout *timeout)
+{
+    spi_connection *connection = of_timeout(timeout);
+    spi_connection_enter(connection);
+    if (!is_reading_ours(connection)) /* else leaving starts it anew */
+        spi_connection_close_quietly(connection);
+    spi_connection_leave(connection);
+}
+
+static void time_out_body(spi_connection *connection)
+{
+    spi_http1_exchange *exchange = connection->exchange;
+    spout_error_set(SPOUT_ETIMEDOUT, "the body did not come in time");
+    exchange->error_status = 408;
+    exchange->failed = true;
+    connection->state = SPI_CONNECTION_SERVING;
+    exchange->base.half_closed = connection->transport.eof;
+    spi_connection_refuse(connection);
+}
+
+void spi_connection_on_body_timeout(spi_timeout *timeout)
+{
+    spi_connection *connection = of_timeout(timeout);
+    spi_connection_enter(connection);
+    if (connection->state == SPI_CONNECTION_BODY) {
+        time_out_body(connection);
+    } else if (connection->state == SPI_CONNECTION_SERVING) {
+        connection->exchange->error_status = 408;
+        connection->exchange->failed = true;
+        spi_wake_all(&connection->exchange->readers);
+    } else {
+        spi_connection_close(connection);
+    }
+    spi_connection_leave(connection);
+}

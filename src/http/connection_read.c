@@ -1,0 +1,345 @@
+#include "http/connection.h"
+
+#include <spout/error.h>
+
+#include "base/memory.h"
+#include "loop/task.h"
+
+static bool takes_input(const spi_connection *connection)
+{
+    switch (spi_connection_get_state(connection)) {
+    case SPI_CONNECTION_IDLE:
+    case SPI_CONNECTION_HEAD: return !spi_transport_is_pressed(&connection->transport);
+    case SPI_CONNECTION_BODY:
+    case SPI_CONNECTION_SKIPPING: return true;
+    case SPI_CONNECTION_SERVING:
+    case SPI_CONNECTION_TUNNEL:
+    case SPI_CONNECTION_CLOSING:
+    case SPI_CONNECTION_LOST: break;
+    }
+    return false;
+}
+
+size_t spi_connection_left_over_len(const spi_connection *connection)
+{
+    return connection->left_over ? spi_buffer_len(&connection->left_over->buffer) : 0;
+}
+
+void spi_connection_drop_left_over(spi_connection *connection)
+{
+    if (!connection->left_over)
+        return;
+    spi_buffer_release(&connection->left_over->buffer);
+    spi_free(connection->left_over);
+    connection->left_over = NULL;
+}
+
+bool spi_connection_is_blank(const spi_connection *connection)
+{
+    size_t len = spi_connection_left_over_len(connection);
+    const char *text = len > 0 ? spi_buffer_head(&connection->left_over->buffer) : "";
+    return len <= 2 && memcmp(text, "\r\n", len) == 0;
+}
+
+static spi_left_over *need_left_over(spi_connection *connection)
+{
+    if (!connection->left_over) {
+        connection->left_over = spi_calloc(sizeof *connection->left_over);
+        spi_buffer_init(&connection->left_over->buffer, SIZE_MAX / 4);
+    }
+    return connection->left_over;
+}
+
+/* Reading pauses before this grows beyond a head, or SPI_LEFT_OVER_HIGH, and one receive buffer. */
+void spi_connection_stash(spi_connection *connection, const char *data, size_t len)
+{
+    if (len == 0 || connection->state == SPI_CONNECTION_CLOSING ||
+        connection->state == SPI_CONNECTION_LOST || connection->ending)
+        return;
+    if (spi_buffer_append(&need_left_over(connection)->buffer, data, len) < 0)
+        spi_connection_cut(connection);
+}
+
+void spi_connection_unread(spi_connection *connection, spi_http1_exchange *exchange)
+{
+    spi_buffer *raw = &exchange->content;
+    size_t behind = spi_connection_left_over_len(connection);
+    if (spi_buffer_len(raw) == 0)
+        return;
+    spi_left_over *left_over = need_left_over(connection);
+    if (behind > 0 && spi_buffer_append(raw, spi_buffer_head(&left_over->buffer), behind) < 0) {
+        spi_connection_cut(connection);
+        return;
+    }
+    spi_buffer_release(&left_over->buffer);
+    left_over->buffer = *raw;
+    spi_buffer_init(raw, SIZE_MAX / 4);
+}
+
+static spi_http1_exchange *begin_exchange(spi_connection *connection, spi_arena *arena)
+{
+    const spout_http_server *server = connection->server;
+    spi_http1_exchange *exchange = spi_arena_calloc(arena, sizeof *exchange);
+    spi_exchange *base = &exchange->base;
+    base->ops = &spi_http1_ops;
+    base->service = server->service;
+    base->service_self = server->service_self;
+    base->loop = server->loop;
+    base->arena = arena;
+    base->body.data = "";
+    base->started_us = spi_loop_now(server->loop) * 1000;
+    base->max_body = server->limits.max_body;
+    base->body_timeout_ms = server->limits.body_timeout_ms;
+    base->protocol = "http";
+    base->peer = &connection->peer;
+    exchange->connection = connection;
+    spi_list_init(&exchange->readers);
+    spi_list_init(&exchange->writers);
+    connection->exchange = exchange;
+    return exchange;
+}
+
+/* The request can't be completed: on_error is asked once the input is put away. The error is set.
+   */
+static size_t fail(spi_connection *connection, int status, size_t used)
+{
+    connection->exchange->error_status = status;
+    connection->exchange->failed = true;
+    connection->due = true;
+    return used;
+}
+
+static bool is_too_large(const spi_http1_exchange *exchange)
+{
+    const spi_exchange *base = &exchange->base;
+    return base->head.body_kind == SPI_BODY_LENGTH && base->head.content_length > base->max_body;
+}
+
+static size_t bound_size(uint64_t size)
+{
+    return size > SIZE_MAX / 4 ? SIZE_MAX / 4 : (size_t)size;
+}
+
+/* A body that isn't there as a whole yet. */
+static size_t collect_body(spi_connection *connection, size_t len)
+{
+    spi_http1_exchange *exchange = connection->exchange;
+    spi_exchange *base = &exchange->base;
+    spi_buffer_init(&exchange->content, bound_size(base->max_body));
+    connection->state = SPI_CONNECTION_BODY;
+    if (len == 0)
+        spi_http1_send_continue(base);
+    spi_connection_arm_body(connection);
+    return 0;
+}
+
+/* Decides what happens with the body, of which data[0..len) has come. Returns what it took of
+   that. */
+static size_t begin_body(spi_connection *connection, const char *data, size_t len)
+{
+    spi_http1_exchange *exchange = connection->exchange;
+    spi_exchange *base = &exchange->base;
+    const spi_request_head *head = &base->head;
+    uint64_t max = base->body_mode == SPI_BODY_STREAM ? UINT64_MAX : base->max_body;
+    connection->due = true;
+    if (head->body_kind == SPI_BODY_NONE ||
+        (head->body_kind == SPI_BODY_LENGTH && head->content_length == 0))
+        return 0;
+    exchange->unread = true;
+    if (base->body_mode == SPI_BODY_WHOLE && is_too_large(exchange)) {
+        spout_error_set(
+            SPOUT_ELIMIT, "the body is larger than %llu bytes", (unsigned long long)base->max_body);
+        return fail(connection, 413, 0);
+    }
+    spi_body_decoder_init(&exchange->decoder, head->body_kind, head->content_length, max);
+    if (base->body_mode == SPI_BODY_STREAM) {
+        spi_buffer_init(&exchange->content, SIZE_MAX / 4);
+        return 0;
+    }
+    if (head->body_kind == SPI_BODY_LENGTH && head->content_length <= len) {
+        size_t body_len = (size_t)head->content_length;
+        base->body = (spout_bytes){ spi_arena_memdup(base->arena, data, body_len), body_len };
+        exchange->unread = false;
+        return body_len;
+    }
+    connection->due = false;
+    return collect_body(connection, len);
+}
+
+static const char *words_for(int status, const char *data)
+{
+    switch (status) {
+    case 414: return "the request line is too long";
+    case 431: return "the header is too large";
+    default: break;
+    }
+    return data[0] == 0x16 ? "TLS on the plain port" : "this can't become a request";
+}
+
+static size_t wait_for_head(spi_connection *connection)
+{
+    if (connection->state == SPI_CONNECTION_IDLE) {
+        connection->state = SPI_CONNECTION_HEAD;
+        spi_connection_arm(connection, connection->server->header_timeouts);
+    }
+    return 0;
+}
+
+static size_t take_head(
+    spi_connection *connection, const char *data, size_t len, spi_head_scanner *scanner)
+{
+    const spout_http_server *server = connection->server;
+    long found = spi_head_scan(scanner, data, len, &server->limits.head);
+    if (found == 0)
+        return wait_for_head(connection);
+    if (found < 0) {
+        spi_connection_refuse_head(connection, (int)-found, words_for((int)-found, data));
+        return len;
+    }
+    size_t head_len = (size_t)found;
+    spi_arena *arena = spi_arena_pool_take(spi_loop_arenas(server->loop));
+    char *text = spi_arena_memdup(arena, data, head_len);
+    spi_http1_exchange *exchange = begin_exchange(connection, arena);
+    spi_exchange *base = &exchange->base;
+    int status = spi_request_head_parse(arena, text, head_len, &server->limits.head, &base->head);
+    if (status < 0) {
+        spi_connection_refuse_head(connection, -status, spout_error_message());
+        return len;
+    }
+    exchange->continued = !base->head.expect_continue || base->head.minor_version == 0;
+    status = base->service->on_head(base->service_self, base);
+    if (status < 0) {
+        exchange->unread = base->head.body_kind != SPI_BODY_NONE;
+        return fail(connection, -status, head_len);
+    }
+    return head_len + begin_body(connection, data + head_len, len - head_len);
+}
+
+static size_t take_body(spi_connection *connection, const char *data, size_t len)
+{
+    spi_http1_exchange *exchange = connection->exchange;
+    size_t at = 0;
+    spi_connection_arm_body(connection);
+    for (;;) {
+        size_t used = 0;
+        spout_bytes piece = { NULL, 0 };
+        int status = 400;
+        switch (spi_body_decode(&exchange->decoder, data + at, len - at, &used, &piece, &status)) {
+        case SPI_BODY_DATA:
+            at += used;
+            if (spi_buffer_append(&exchange->content, piece.data, piece.len) < 0)
+                return fail(connection, 413, len);
+            break;
+        case SPI_BODY_MORE: return at + used;
+        case SPI_BODY_END:
+            exchange->base.body.len = spi_buffer_len(&exchange->content);
+            exchange->base.body.data = spi_buffer_text(&exchange->content);
+            exchange->unread = false;
+            connection->due = true;
+            return at + used;
+        case SPI_BODY_BAD:
+            spout_error_set(status == 413 ? SPOUT_ELIMIT : SPOUT_EPROTO,
+                status == 413 ? "the body is too large" : "the body's chunks are malformed");
+            return fail(connection, status, len);
+        }
+    }
+}
+
+/* Throws away what remains of a body, so that the connection can go on behind it. */
+static size_t skip_body(spi_connection *connection, const char *data, size_t len)
+{
+    spi_http1_exchange *exchange = connection->exchange;
+    size_t at = 0;
+    spi_connection_arm_body(connection);
+    for (;;) {
+        size_t used = 0;
+        spout_bytes piece;
+        int status;
+        spi_body_result result = spi_body_decode(
+            &exchange->decoder, data + at, len - at, &used, &piece, &status);
+        at += used;
+        exchange->skipped += used;
+        if (result == SPI_BODY_BAD || exchange->skipped > SPI_SKIP_MAX) {
+            spi_connection_close(connection);
+            return len;
+        }
+        if (result == SPI_BODY_END) {
+            spi_connection_drop_exchange(connection);
+            connection->state = SPI_CONNECTION_IDLE;
+        }
+        if (result != SPI_BODY_DATA)
+            return at;
+    }
+}
+
+/* Takes one step at the start of data; returns how much of it is used up, 0 if more is needed. */
+static size_t take_step(
+    spi_connection *connection, const char *data, size_t len, spi_head_scanner *scanner)
+{
+    if (connection->state == SPI_CONNECTION_BODY)
+        return take_body(connection, data, len);
+    if (connection->state == SPI_CONNECTION_SKIPPING)
+        return skip_body(connection, data, len);
+    return take_head(connection, data, len, scanner);
+}
+
+static void serve(spi_connection *connection)
+{
+    spi_exchange *base = &connection->exchange->base;
+    connection->due = false;
+    connection->state = SPI_CONNECTION_SERVING;
+    base->half_closed = connection->transport.eof;
+    if (connection->exchange->failed)
+        spi_connection_refuse(connection);
+    else
+        base->service->on_request(base->service_self, base);
+}
+
+/* From the loop's buffer, without a copy of what is complete in it. */
+static void take_shared(spi_connection *connection, const char *data, size_t len)
+{
+    while (len > 0 && takes_input(connection)) {
+        spi_head_scanner scanner = { 0 };
+        size_t used = take_step(connection, data, len, &scanner);
+        data += used;
+        len -= used;
+        if (connection->due) {
+            if (connection->exchange->base.body_mode == SPI_BODY_STREAM) {
+                spi_connection_stash(connection, data, len); /* the handler reads it from there */
+                len = 0;
+            }
+            serve(connection);
+        } else if (used == 0) {
+            break;
+        }
+    }
+    spi_connection_stash(connection, data, len);
+}
+
+void spi_connection_take_left_over(spi_connection *connection)
+{
+    while (spi_connection_left_over_len(connection) > 0 && takes_input(connection)) {
+        spi_left_over *left_over = connection->left_over;
+        size_t used = take_step(connection, spi_buffer_head(&left_over->buffer),
+            spi_buffer_len(&left_over->buffer), &left_over->scanner);
+        spi_buffer_consume(&left_over->buffer, used);
+        if (used > 0)
+            left_over->scanner = (spi_head_scanner){ 0 };
+        if (connection->due)
+            serve(connection);
+        else if (used == 0)
+            break;
+    }
+}
+
+void spi_connection_take(spi_connection *connection, char *data, size_t len)
+{
+    if (spi_connection_left_over_len(connection) > 0 || !takes_input(connection)) {
+        spi_connection_stash(connection, data, len);
+        if (connection->state == SPI_CONNECTION_SERVING)
+            spi_wake_all(&connection->exchange->readers);
+    } else {
+        take_shared(connection, data, len);
+    }
+    spi_connection_take_left_over(connection);
+}

@@ -1,0 +1,112 @@
+#include "http/connection.h"
+
+#include <spout/error.h>
+
+#include "loop/task.h"
+
+/* The request can't be completed any more; the connection ends behind the reply. */
+static int fail(spi_http1_exchange *exchange, int status, const char *words)
+{
+    exchange->error_status = status;
+    exchange->failed = true;
+    return spout_error_set_status(status, "%s", words);
+}
+
+static int fail_again(const spi_http1_exchange *exchange)
+{
+    return spout_error_set_status(exchange->error_status,
+        exchange->error_status == 408 ? "the body did not come in time" : "the body is unusable");
+}
+
+static bool is_too_large(const spi_http1_exchange *exchange)
+{
+    const spi_exchange *base = &exchange->base;
+    return exchange->decoder.total > base->max_body ||
+           (base->head.body_kind == SPI_BODY_LENGTH && base->head.content_length > base->max_body);
+}
+
+/* What came meanwhile becomes what is decoded next. False if nothing came. */
+static bool swap_in(spi_connection *connection, spi_http1_exchange *exchange)
+{
+    if (spi_connection_left_over_len(connection) == 0)
+        return false;
+    spi_buffer used_up = exchange->content;
+    spi_buffer_clear(&used_up);
+    exchange->content = connection->left_over->buffer;
+    connection->left_over->buffer = used_up;
+    return true;
+}
+
+/* Parks the coroutine until bytes, the end of input, the loss of the peer or the time limit. */
+static int wait_for_bytes(spi_connection *connection, spi_http1_exchange *exchange)
+{
+    spi_exchange *base = &exchange->base;
+    if (base->half_closed)
+        return fail(exchange, 400, "the body ends too early");
+    int result = spi_http1_send_continue(base);
+    if (result < 0)
+        return result;
+    spi_connection_enter(connection); /* reading may have paused */
+    exchange->reading = true;
+    spi_connection_arm_body(connection);
+    spi_connection_leave(connection);
+    result = spi_wait(&exchange->readers, "request body");
+    exchange->reading = false;
+    spi_timeout_stop(&connection->timeout);
+    return result;
+}
+
+static int reach_end(spi_connection *connection, spi_http1_exchange *exchange)
+{
+    exchange->unread = false;
+    spi_connection_enter(connection);
+    spi_connection_unread(connection, exchange);
+    spi_connection_leave(connection);
+    return 0;
+}
+
+/* 1: a piece, 0: the end, < 0: failed. */
+static int next_piece(
+    spi_connection *connection, spi_http1_exchange *exchange, spout_bytes *ret_piece)
+{
+    for (;;) {
+        if (exchange->base.gone)
+            return spout_error_set(SPOUT_ECLOSED, "the client has gone");
+        if (exchange->failed)
+            return fail_again(exchange);
+        size_t len = spi_buffer_len(&exchange->content), used = 0;
+        const char *data = len > 0 ? spi_buffer_head(&exchange->content) : "";
+        int status = 400;
+        spi_body_result result = spi_body_decode(
+            &exchange->decoder, data, len, &used, ret_piece, &status);
+        if (result == SPI_BODY_BAD)
+            return fail(exchange, status, "the body's chunks are malformed");
+        if (is_too_large(exchange))
+            return fail(exchange, 413, "the body is too large");
+        spi_buffer_consume(&exchange->content, used);
+        if (result == SPI_BODY_DATA)
+            return 1;
+        if (result == SPI_BODY_END)
+            return reach_end(connection, exchange);
+        if (swap_in(connection, exchange))
+            continue;
+        int waited = wait_for_bytes(connection, exchange);
+        if (waited < 0)
+            return waited;
+    }
+}
+
+int spi_http1_read_more(spi_exchange *base, spout_bytes *ret_piece)
+{
+    spi_http1_exchange *exchange = spi_http1_of(base);
+    if (base->body_mode != SPI_BODY_STREAM)
+        return spout_error_set(SPOUT_ESTATE, "the body was read as a whole");
+    if (exchange->reading)
+        return spout_error_set(SPOUT_ESTATE, "another coroutine is reading the body");
+    spout_bytes piece = { "", 0 };
+    int result = exchange->unread ? next_piece(exchange->connection, exchange, &piece) : 0;
+    if (result < 0)
+        return result;
+    *ret_piece = result > 0 ? piece : (spout_bytes){ "", 0 };
+    return result;
+}

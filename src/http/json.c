@@ -1,0 +1,119 @@
+#include "http/json.h"
+
+#include <spout/error.h>
+#include <spout/escape.h>
+
+#include "base/buffer.h"
+
+bool spi_json_text_is_shallow(const char *text, size_t len)
+{
+    int depth = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (in_string) {
+            if (c == '\\')
+                i++;
+            else if (c == '"')
+                in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '[' || c == '{') {
+            if (++depth > SPI_JSON_MAX_DEPTH)
+                return false;
+        } else if (c == ']' || c == '}') {
+            depth--;
+        }
+    }
+    return true;
+}
+
+/* Where a walk through a value stands, without recursion: one level for each array or object that is open. */
+typedef struct level {
+    const json_t *container;
+    size_t index; /* of an array's next element */
+    void *iterator; /* of an object's next member */
+} level;
+
+static const json_t *next_child(level *l)
+{
+    if (json_is_array(l->container))
+        return json_array_get(l->container, l->index++);
+    const json_t *child = json_object_iter_value(l->iterator);
+    l->iterator = json_object_iter_next((json_t *)(uintptr_t)l->container, l->iterator);
+    return child;
+}
+
+static level open_level(const json_t *container)
+{
+    level l = { .container = container };
+    if (json_is_object(container))
+        l.iterator = json_object_iter((json_t *)(uintptr_t)container);
+    return l;
+}
+
+bool spi_json_value_is_shallow(const json_t *value)
+{
+    if (!json_is_array(value) && !json_is_object(value))
+        return true;
+    level levels[SPI_JSON_MAX_DEPTH];
+    int depth = 0;
+    levels[depth++] = open_level(value);
+    while (depth > 0) {
+        const json_t *child = next_child(&levels[depth - 1]);
+        if (!child) {
+            depth--;
+        } else if (json_is_array(child) || json_is_object(child)) {
+            if (depth == SPI_JSON_MAX_DEPTH)
+                return false;
+            levels[depth++] = open_level(child);
+        }
+    }
+    return true;
+}
+
+json_t *spout_json_parse(spout_bytes text)
+{
+    /* Jansson takes a NUL for the end of the text and would not look at what stands behind it. */
+    if (text.len && memchr(text.data, 0, text.len)) {
+        spout_error_set(SPOUT_EINVAL, "invalid JSON: it holds a NUL byte");
+        return NULL;
+    }
+    if (!spi_json_text_is_shallow(text.data, text.len)) {
+        spout_error_set(SPOUT_EINVAL, "invalid JSON: nested deeper than %d", SPI_JSON_MAX_DEPTH);
+        return NULL;
+    }
+    json_error_t error;
+    json_t *value = json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    if (!value)
+        spout_error_set(SPOUT_EINVAL, "invalid JSON: %s (line %d, column %d)", error.text, error.line,
+            error.column);
+    return value;
+}
+
+static int append(const char *piece, size_t len, void *arg)
+{
+    spi_buffer *out = arg;
+    return spi_buffer_append(out, piece, len) < 0 ? -1 : 0;
+}
+
+char *spi_json_dump(const json_t *value, size_t *ret_len)
+{
+    if (!value) {
+        spout_error_set(SPOUT_EINVAL, "there is no JSON value: it could not be built");
+        return NULL;
+    }
+    if (!spi_json_value_is_shallow(value)) {
+        spout_error_set(SPOUT_ELIMIT, "a JSON value is nested deeper than %d", SPI_JSON_MAX_DEPTH);
+        return NULL;
+    }
+    spi_buffer out;
+    spi_buffer_init(&out, SIZE_MAX / 2);
+    if (json_dump_callback(value, append, &out, JSON_COMPACT | JSON_ENCODE_ANY) < 0) {
+        spi_buffer_release(&out);
+        spout_error_set(SPOUT_EINVAL, "a JSON value could not be written as text");
+        return NULL;
+    }
+    *ret_len = spi_buffer_len(&out);
+    return spi_buffer_text(&out);
+}

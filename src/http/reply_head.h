@@ -1,0 +1,44 @@
+/* How a reply is framed on HTTP/1 (RFC 9112 §6), the bytes of its head, and the count of its
+   body. No I/O. */
+#ifndef SPI_REPLY_HEAD_H
+#define SPI_REPLY_HEAD_H
+
+#include "http/exchange.h"
+
+typedef enum spi_framing {
+    SPI_FRAMING_NONE, /* 204, 1xx, and a HEAD or 304 of unknown length */
+    SPI_FRAMING_LENGTH,
+    SPI_FRAMING_CHUNKED,
+    SPI_FRAMING_CLOSE /* HTTP/1.0 without a length: the end of the connection ends the body */
+} spi_framing;
+
+typedef struct spi_reply {
+    spi_framing framing;
+    size_t bound;        /* the head is not longer */
+    uint64_t left;       /* LENGTH: announced and not given yet */
+    bool bodiless : 1;   /* the body is dropped: HEAD, 1xx, 204, 304 */
+    bool close : 1;      /* the connection ends behind it */
+    bool keep_alive : 1; /* HTTP/1.0 has to be told */
+    bool broken : 1;     /* more body than announced, or a piece of it was lost */
+} spi_reply;
+
+/* `close`: what the connection wants; head->close and a Connection field may want it too. */
+void spi_reply_begin(
+    spi_reply *reply, const spi_request_head *request, const spi_reply_head *head, bool close);
+
+size_t spi_reply_head_bound(const spi_reply_head *head); /* no head is longer */
+size_t spi_reply_head_format(const spi_reply *reply, const spi_reply_head *head, char *out);
+
+/* A 101: the fields as they are, with `Connection: Upgrade`. The same bound holds. */
+size_t spi_upgrade_head_format(const spi_reply_head *head, char *out);
+
+/* `len` bytes of body come: SPOUT_EPROTO, and the reply is broken, if that is more than was
+   announced. */
+int spi_reply_take(spi_reply *reply, uint64_t len);
+/* The end of the body: SPOUT_EPROTO if it is broken or shorter than announced. */
+int spi_reply_end(const spi_reply *reply);
+
+/* Whether the exchange writes the field of this name itself. */
+bool spi_reply_owns_field(const spi_field *field);
+
+#endif

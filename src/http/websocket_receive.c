@@ -1,0 +1,394 @@
+/* What comes in: frames into messages, messages into handlers, one after another. */
+#include <spout/error.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "http/websocket_socket.h"
+
+#include <stdio.h>
+
+static uint64_t max_message(const spout_websocket *ws)
+{
+    int64_t max = ws->handler->max_message_size;
+    if (max == 0)
+        return 10 * 1024 * 1024;
+    if (max == SPOUT_NONE)
+        return UINT64_MAX;
+    return max > 0 ? (uint64_t)max : 0;
+}
+
+spi_inbox *spi_websocket_need_inbox(spout_websocket *ws)
+{
+    if (ws->inbox)
+        return ws->inbox;
+    spi_inbox *inbox = spi_calloc(sizeof *inbox);
+    uint64_t max = max_message(ws);
+    spi_frame_parser_init(&inbox->parser, true, max);
+    spi_buffer_init(&inbox->assembly, max < SIZE_MAX / 2 ? (size_t)max : SIZE_MAX / 2);
+    spi_buffer_init(&inbox->rest, SPI_WEBSOCKET_MAX_REST);
+    spi_list_init(&inbox->node);
+    inbox->between_frames = true;
+    return ws->inbox = inbox;
+}
+
+void spi_websocket_drop_inbox(spout_websocket *ws)
+{
+    spi_inbox *inbox = ws->inbox;
+    if (!inbox)
+        return;
+    ws->inbox = NULL;
+    spi_list_remove(&inbox->node);
+    spi_frame_parser_finish(&inbox->parser);
+    spi_arena_pool_give(spi_loop_arenas(ws->loop), inbox->scope);
+    spi_buffer_release(&inbox->assembly);
+    spi_buffer_release(&inbox->rest);
+    spi_free(inbox);
+}
+
+void spi_websocket_tidy_inbox(spout_websocket *ws)
+{
+    const spi_inbox *inbox = ws->inbox;
+    if (!inbox || ws->running || !ws->started)
+        return;
+    bool is_idle = inbox->between_frames && !inbox->parser.in_message &&
+                   spi_buffer_len(&inbox->rest) == 0;
+    if (is_idle || ws->phase == SPI_WEBSOCKET_CLOSED)
+        spi_websocket_drop_inbox(ws);
+}
+
+/* Those of the thread's sockets whose handler runs: to tell whose task a task is. Thread-local as the loop is. */
+static _Thread_local spi_list busy;
+
+static void own_task(spi_inbox *inbox)
+{
+    if (!busy.next)
+        spi_list_init(&busy);
+    spi_list_push(&busy, &inbox->node);
+}
+
+static void disown_task(spi_inbox *inbox)
+{
+    spi_list_remove(&inbox->node);
+    inbox->task = NULL;
+}
+
+bool spi_websocket_is_others_task(const spout_websocket *ws)
+{
+    const spi_task *task = spi_task_current();
+    if (!busy.next || (ws->inbox && ws->inbox->task == task))
+        return false;
+    for (spi_list *node = busy.next; node != &busy; node = node->next)
+        if (spi_container(node, spi_inbox, node)->task == task)
+            return true;
+    return false;
+}
+
+void spi_websocket_adopt_task(spout_websocket *ws, spout_request *request)
+{
+    spi_inbox *inbox = spi_websocket_need_inbox(ws);
+    inbox->request = request;
+    inbox->task = spi_task_current();
+    if (inbox->task)
+        own_task(inbox);
+}
+
+void spi_websocket_disown_task(spout_websocket *ws)
+{
+    ws->inbox->request = NULL;
+    disown_task(ws->inbox);
+}
+
+void spi_websocket_log_failure(const spout_websocket *ws, const char *handler, int result)
+{
+    char ip[46];
+    if (result > 0)
+        spout_error_set(SPOUT_EINVAL, "it returned %d, which is neither 0 nor an error", result);
+    if (result == SPOUT_ECANCELED || (result == SPOUT_ECLOSED && ws->phase != SPI_WEBSOCKET_OPEN))
+        return; /* that the peer is gone is no fault of the handler */
+    char what[96];
+    snprintf(what, sizeof what, "WebSocket %s handler failed (%s)", handler,
+        spout_websocket_remote_ip(ws, ip));
+    spi_log_current_error(SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR, what);
+}
+
+/* On the handler's own coroutine, at its end. */
+static void handler_returned(spout_websocket *ws, const char *handler, int result)
+{
+    if (result != 0) {
+        spi_websocket_log_failure(ws, handler, result);
+        spi_websocket_start_close(ws, SPI_CLOSE_INTERNAL, spout_bytes_of("internal error"));
+    }
+    disown_task(ws->inbox);
+    ws->running = false;
+    if (!ws->suspended)
+        return;
+    ws->suspended = false;
+    spi_websocket_settle_later(ws);
+}
+
+/* Runs fn(ws), which ends with handler_returned, until it suspends or returns. */
+static int run(spout_websocket *ws, spout_task_fn *fn, spi_arena *scope)
+{
+    spi_inbox *inbox = spi_websocket_need_inbox(ws);
+    const spi_task_start start = { "websocket", fn, ws, scope };
+    ws->running = true;
+    own_task(inbox);
+    int result = spi_task_run(ws->loop, &start, &inbox->task);
+    if (result < 0) {
+        disown_task(inbox);
+        ws->running = false;
+    }
+    ws->suspended = ws->running;
+    return result;
+}
+
+static int call_message(void *arg)
+{
+    spout_websocket *ws = arg;
+    return ws->handler->message(ws, ws->inbox->message);
+}
+
+static int call_ping(void *arg)
+{
+    spout_websocket *ws = arg;
+    return ws->handler->ping(ws, (spout_bytes){ ws->inbox->message.data, ws->inbox->message.len });
+}
+
+static int call_pong(void *arg)
+{
+    spout_websocket *ws = arg;
+    return ws->handler->pong(ws, (spout_bytes){ ws->inbox->message.data, ws->inbox->message.len });
+}
+
+static int call_close(void *arg)
+{
+    spout_websocket *ws = arg;
+    return ws->handler->close ? ws->handler->close(ws) : 0;
+}
+
+static int run_message(void *arg)
+{
+    spout_websocket *ws = arg;
+    int result = spi_task_call(call_message, ws);
+    spi_buffer_release(&ws->inbox->assembly);
+    handler_returned(ws, "message", result);
+    return 0;
+}
+
+static int run_ping(void *arg)
+{
+    handler_returned(arg, "ping", spi_task_call(call_ping, arg));
+    return 0;
+}
+
+static int run_pong(void *arg)
+{
+    handler_returned(arg, "pong", spi_task_call(call_pong, arg));
+    return 0;
+}
+
+static int run_close(void *arg)
+{
+    spout_websocket *ws = arg;
+    int result = spi_task_call(call_close, ws);
+    ws->close_done = true;
+    handler_returned(ws, "close", result);
+    return 0;
+}
+
+int spi_websocket_run_close(spout_websocket *ws)
+{
+    if (ws->handler->close)
+        return run(ws, run_close, NULL);
+    ws->close_done = true;
+    return 0;
+}
+
+/* A handler for something that the peer sent. */
+static void run_for_peer(spout_websocket *ws, spout_task_fn *fn)
+{
+    char ip[46];
+    if (run(ws, fn, ws->inbox->scope) == 0)
+        return;
+    spi_buffer_release(&ws->inbox->assembly);
+    spi_log_warning("WebSocket closed (%s): no stack is left for its handler",
+        spout_websocket_remote_ip(ws, ip));
+    spi_websocket_start_close(ws, SPI_CLOSE_TRY_LATER, spout_bytes_of("server is overloaded"));
+}
+
+static spi_arena *fresh_scope(spout_websocket *ws)
+{
+    spi_inbox *inbox = ws->inbox;
+    if (inbox->scope)
+        spi_arena_reset(inbox->scope);
+    else
+        inbox->scope = spi_arena_pool_take(spi_loop_arenas(ws->loop));
+    return inbox->scope;
+}
+
+static const char *copy_to_scope(spout_websocket *ws, spout_bytes bytes)
+{
+    spi_arena *scope = fresh_scope(ws);
+    return bytes.len > 0 ? spi_arena_memdup(scope, bytes.data, bytes.len) : "";
+}
+
+/* Moves the latest piece out of the receive buffer, before that is given up or something else is handled. */
+static void keep_piece(spout_websocket *ws)
+{
+    spi_inbox *inbox = ws->inbox;
+    spout_bytes piece = inbox->piece;
+    inbox->piece = (spout_bytes){ NULL, 0 };
+    if (piece.len == 0 || ws->phase != SPI_WEBSOCKET_OPEN)
+        return;
+    if (spi_buffer_append(&inbox->assembly, piece.data, piece.len) < 0)
+        spi_websocket_fail(ws, SPI_CLOSE_TOO_BIG, "message too big");
+}
+
+static void deliver(spout_websocket *ws)
+{
+    spi_inbox *inbox = ws->inbox;
+    bool binary = inbox->parser.message_opcode == SPI_OP_BINARY;
+    if (spi_buffer_len(&inbox->assembly) > 0) {
+        keep_piece(ws);
+        fresh_scope(ws);
+        inbox->message = (spout_message){ spi_buffer_text(&inbox->assembly),
+            spi_buffer_len(&inbox->assembly), binary };
+    } else {
+        spout_bytes piece = inbox->piece;
+        inbox->piece = (spout_bytes){ NULL, 0 };
+        inbox->message = (spout_message){ copy_to_scope(ws, piece), piece.len, binary };
+    }
+    if (ws->handler->message && ws->phase == SPI_WEBSOCKET_OPEN)
+        run_for_peer(ws, run_message);
+    else
+        spi_buffer_release(&inbox->assembly);
+}
+
+static void on_ping(spout_websocket *ws, spout_bytes data)
+{
+    /* A peer that sends pings but reads nothing gets no more answers than its queue has room for. */
+    if (ws->exchange->ops->pending(ws->exchange) <= spi_websocket_max_queue(ws))
+        (void)spi_websocket_send(ws, SPI_OP_PONG, data);
+    if (!ws->handler->ping)
+        return;
+    ws->inbox->message = (spout_message){ copy_to_scope(ws, data), data.len, true };
+    run_for_peer(ws, run_ping);
+}
+
+static void on_pong(spout_websocket *ws, spout_bytes data)
+{
+    if (!ws->handler->pong)
+        return;
+    ws->inbox->message = (spout_message){ copy_to_scope(ws, data), data.len, true };
+    run_for_peer(ws, run_pong);
+}
+
+static void on_close(spout_websocket *ws, spout_bytes reason)
+{
+    ws->close_code = ws->inbox->parser.close_code;
+    if (reason.len > 0)
+        ws->close_reason = spi_memdup(reason.data, reason.len);
+    if (ws->phase == SPI_WEBSOCKET_OPEN) {
+        int code = ws->close_code == SPI_CLOSE_NO_CODE ? 0 : ws->close_code;
+        (void)spi_websocket_send_close(ws, code, (spout_bytes){ NULL, 0 });
+    }
+    ws->exchange->ops->tunnel_close(ws->exchange);
+    spi_websocket_ended(ws);
+}
+
+static void on_bad(spout_websocket *ws, const char *what)
+{
+    char ip[46];
+    int code = ws->inbox->parser.close_code;
+    spi_log_info(
+        "WebSocket protocol error (%s): %s (%d)", spout_websocket_remote_ip(ws, ip), what, code);
+    spi_websocket_fail(ws, code, what);
+}
+
+static void handle(spout_websocket *ws, spi_frame_event event, spout_bytes data, const char *what)
+{
+    bool is_open = ws->phase == SPI_WEBSOCKET_OPEN;
+    if (event != SPI_FRAME_MESSAGE)
+        keep_piece(ws);
+    switch (event) {
+    case SPI_FRAME_MORE: break;
+    case SPI_FRAME_DATA: ws->inbox->piece = data; break;
+    case SPI_FRAME_MESSAGE:
+        if (is_open)
+            deliver(ws);
+        break;
+    case SPI_FRAME_PING:
+        if (is_open)
+            on_ping(ws, data);
+        break;
+    case SPI_FRAME_PONG:
+        if (is_open)
+            on_pong(ws, data);
+        break;
+    case SPI_FRAME_CLOSE: on_close(ws, data); break;
+    case SPI_FRAME_BAD: on_bad(ws, what); break;
+    }
+}
+
+static bool ends_frame(spi_frame_event event)
+{
+    return event == SPI_FRAME_MESSAGE || event == SPI_FRAME_PING || event == SPI_FRAME_PONG;
+}
+
+/* Handles frames until the bytes are used up, a handler suspends or all is over. Returns how many bytes were used. */
+static size_t feed(spout_websocket *ws, char *data, size_t len)
+{
+    spi_inbox *inbox = spi_websocket_need_inbox(ws);
+    size_t at = 0;
+    spi_frame_event event = SPI_FRAME_MORE;
+    while (ws->phase != SPI_WEBSOCKET_CLOSED && !spi_websocket_must_wait(ws) &&
+           (at < len || event == SPI_FRAME_DATA)) {
+        size_t used = 0;
+        spout_bytes piece = { NULL, 0 };
+        const char *what = "";
+        event = spi_frame_parse(&inbox->parser, data + at, len - at, &used, &piece, &what);
+        at += used;
+        inbox->between_frames = ends_frame(event);
+        handle(ws, event, piece, what);
+    }
+    return at;
+}
+
+static void pause_tunnel(spout_websocket *ws)
+{
+    if (ws->paused || !ws->exchange || ws->phase == SPI_WEBSOCKET_CLOSED)
+        return;
+    ws->paused = true;
+    ws->exchange->ops->tunnel_pause(ws->exchange);
+}
+
+static void keep_rest(spout_websocket *ws, const char *data, size_t len)
+{
+    pause_tunnel(ws);
+    if (len > 0 && spi_buffer_append(&spi_websocket_need_inbox(ws)->rest, data, len) < 0)
+        spi_websocket_fail(ws, SPI_CLOSE_INTERNAL, "too much at once");
+}
+
+void spi_websocket_receive(spout_websocket *ws, char *data, size_t len)
+{
+    if (spi_websocket_must_wait(ws) || (ws->inbox && spi_buffer_len(&ws->inbox->rest) > 0)) {
+        keep_rest(ws, data, len);
+        return;
+    }
+    size_t used = feed(ws, data, len);
+    if (spi_websocket_must_wait(ws))
+        keep_rest(ws, data + used, len - used);
+    else
+        spi_websocket_tidy_inbox(ws);
+}
+
+void spi_websocket_receive_rest(spout_websocket *ws)
+{
+    spi_inbox *inbox = ws->inbox;
+    if (!inbox || spi_buffer_len(&inbox->rest) == 0)
+        return;
+    size_t used = feed(ws, spi_buffer_head(&inbox->rest), spi_buffer_len(&inbox->rest));
+    spi_buffer_consume(&inbox->rest, used);
+    if (spi_buffer_len(&inbox->rest) == 0)
+        spi_buffer_release(&inbox->rest);
+}

@@ -1,0 +1,150 @@
+/* What goes out: messages, pings, close frames; and who waits while a peer reads slowly. */
+#include <spout/error.h>
+
+#include "base/memory.h"
+#include "base/text.h"
+#include "http/json.h"
+#include "http/websocket_socket.h"
+
+enum { MAX_CONTROL = 125 };
+
+static int closed_error(void)
+{
+    return spout_error_set(SPOUT_ECLOSED, "the WebSocket is closed");
+}
+
+int spi_websocket_send(spout_websocket *ws, spi_opcode opcode, spout_bytes payload)
+{
+    if (!ws->exchange)
+        return closed_error();
+    char head[14];
+    spout_bytes pieces[] = { { head, spi_frame_head(head, opcode, true, false, payload.len, NULL) },
+        payload };
+    return ws->exchange->ops->tunnel_write(ws->exchange, pieces, payload.len > 0 ? 2 : 1);
+}
+
+int spi_websocket_send_close(spout_websocket *ws, int code, spout_bytes reason)
+{
+    char payload[MAX_CONTROL];
+    size_t len = 0;
+    if (code != 0) {
+        payload[len++] = (char)(code >> 8);
+        payload[len++] = (char)(code & 0xFF);
+        if (reason.len > 0)
+            memcpy(payload + len, reason.data, reason.len);
+        len += reason.len;
+    }
+    return spi_websocket_send(ws, SPI_OP_CLOSE, (spout_bytes){ payload, len });
+}
+
+size_t spi_websocket_max_queue(const spout_websocket *ws)
+{
+    int64_t max = ws->handler->max_queue_size;
+    if (max == 0)
+        return 1024 * 1024;
+    if (max == SPOUT_NONE)
+        return SIZE_MAX;
+    return max > 0 ? (size_t)max : 0;
+}
+
+/* Waits, in a task that may, until the queue has fallen to the mark. */
+static int wait_for_room(spout_websocket *ws, size_t len)
+{
+    size_t max = spi_websocket_max_queue(ws);
+    size_t mark = max < SPI_WEBSOCKET_MARK ? max : SPI_WEBSOCKET_MARK;
+    while (ws->phase == SPI_WEBSOCKET_OPEN) {
+        size_t pending = ws->exchange->ops->pending(ws->exchange);
+        if (pending <= mark && len <= max - pending)
+            return 0;
+        if (!spi_task_current() || spi_websocket_is_others_task(ws)) {
+            if (pending <= max && len <= max - pending)
+                return 0;
+            return spout_error_set(
+                SPOUT_ELIMIT, "more than %zu bytes would wait for the WebSocket's peer", max);
+        }
+        if (pending <= mark)
+            return 0;
+        /* What is only gathered goes out without anybody being told. */
+        ws->exchange->ops->tunnel_flush(ws->exchange);
+        if (!ws->exchange || ws->exchange->ops->pending(ws->exchange) <= mark)
+            continue;
+        int result = spi_wait(&ws->writers, "WebSocket writable");
+        if (result < 0)
+            return result;
+    }
+    return closed_error();
+}
+
+static int check_text(spout_message message)
+{
+    if (message.binary || spi_is_utf8(message.data, message.len))
+        return 0;
+    return spout_error_set(SPOUT_EINVAL, "a WebSocket text must be UTF-8");
+}
+
+int spout_websocket_write(spout_websocket *ws, spout_message message)
+{
+    int result = check_text(message);
+    if (result < 0)
+        return result;
+    spout_websocket_ref(ws);
+    result = wait_for_room(ws, message.len);
+    if (result == 0)
+        result = spi_websocket_send(ws, message.binary ? SPI_OP_BINARY : SPI_OP_TEXT,
+            (spout_bytes){ message.data, message.len });
+    spout_websocket_unref(ws);
+    return result;
+}
+
+int spout_websocket_write_text(spout_websocket *ws, const char *text)
+{
+    return spout_websocket_write(ws, spout_message_of(text));
+}
+
+int spout_websocket_write_json(spout_websocket *ws, json_t *value)
+{
+    size_t len;
+    char *text = spi_json_dump(value, &len);
+    if (value)
+        json_decref(value);
+    if (!text)
+        return spout_error_code_current();
+    int result = spout_websocket_write(ws, (spout_message){ text, len, false });
+    spi_free(text);
+    return result;
+}
+
+int spout_websocket_ping(spout_websocket *ws, spout_bytes data)
+{
+    if (data.len > MAX_CONTROL)
+        return spout_error_set(SPOUT_EINVAL, "a ping carries at most %d bytes", MAX_CONTROL);
+    if (ws->phase != SPI_WEBSOCKET_OPEN)
+        return closed_error();
+    if (ws->exchange->ops->pending(ws->exchange) > spi_websocket_max_queue(ws))
+        return spout_error_set(SPOUT_ELIMIT, "the WebSocket's queue is full");
+    return spi_websocket_send(ws, SPI_OP_PING, data);
+}
+
+/* As much as fits into a close frame, cut at the end of a character. */
+static spout_bytes cut_reason(const char *reason)
+{
+    spout_bytes cut = spout_bytes_of(reason ? reason : "");
+    if (cut.len <= SPI_WEBSOCKET_MAX_REASON)
+        return cut;
+    cut.len = SPI_WEBSOCKET_MAX_REASON;
+    while (cut.len > 0 && ((unsigned char)cut.data[cut.len] & 0xC0) == 0x80)
+        cut.len--;
+    return cut;
+}
+
+int spout_websocket_close(spout_websocket *ws, int code, const char *reason)
+{
+    if (code == 0 && reason && *reason)
+        code = SPI_CLOSE_NORMAL;
+    if (code != 0 && (code < 0 || !spi_close_code_is_valid((unsigned)code)))
+        return spout_error_set(SPOUT_EINVAL, "%d can't be sent as a close code", code);
+    if (reason && !spi_is_utf8(reason, strlen(reason)))
+        return spout_error_set(SPOUT_EINVAL, "a close reason must be UTF-8");
+    spi_websocket_start_close(ws, code, cut_reason(reason));
+    return 0;
+}

@@ -1,0 +1,88 @@
+#include <spout/error.h>
+#include <spout/escape.h>
+
+#include "scope.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void test_xhtml_escape(void **state)
+{
+    (void)state;
+    assert_string_equal(spout_xhtml_escape(""), "");
+    assert_string_equal(spout_xhtml_escape("<foo bar=\"baz\">&'x'"),
+        "&lt;foo bar=&quot;baz&quot;&gt;&amp;&#x27;x&#x27;");
+    assert_string_equal(spout_xhtml_escape("\xC3\xA9<"), "\xC3\xA9&lt;");
+    assert_string_equal(spout_xhtml_escape("&amp;"), "&amp;amp;");
+    assert_null(spout_xhtml_escape(NULL));
+}
+
+static void test_url_escape(void **state)
+{
+    (void)state;
+    assert_string_equal(spout_url_escape("a b/c", true), "a+b%2Fc");
+    assert_string_equal(spout_url_escape("a b/c", false), "a%20b/c");
+    assert_string_equal(spout_url_escape("AZaz09_.-~", true), "AZaz09_.-~");
+    assert_string_equal(spout_url_escape("\xC3\xA9+%&=", true), "%C3%A9%2B%25%26%3D");
+    assert_null(spout_url_escape(NULL, true));
+}
+
+static void test_url_unescape(void **state)
+{
+    (void)state;
+    assert_string_equal(spout_url_unescape("a+b%2Fc%20", true), "a b/c ");
+    assert_string_equal(spout_url_unescape("a+b%2Fc", false), "a+b/c");
+    assert_string_equal(spout_url_unescape("%C3%A9", true), "\xC3\xA9");
+    assert_string_equal(spout_url_unescape("%", true), "%");
+    assert_string_equal(spout_url_unescape("%4", true), "%4");
+    assert_null(spout_url_unescape("%FF", true));
+    assert_int_equal(spout_error_code_current(), SPOUT_EINVAL);
+    assert_null(spout_url_unescape("a%00b", true));
+    assert_null(spout_url_unescape(NULL, true));
+}
+
+static void test_there_and_back(void **state)
+{
+    (void)state;
+    char text[128];
+    for (int c = 1; c < 128; c++)
+        text[c - 1] = (char)c;
+    text[127] = '\0';
+    assert_string_equal(spout_url_unescape(spout_url_escape(text, true), true), text);
+    assert_string_equal(spout_url_unescape(spout_url_escape(text, false), false), text);
+}
+
+static void test_base64_encode(void **state)
+{
+    (void)state;
+    assert_string_equal(spout_base64_encode((spout_bytes){ "", 0 }), "");
+    assert_string_equal(spout_base64_encode((spout_bytes){ "\xff", 1 }), "/w==");
+    assert_string_equal(spout_base64_encode((spout_bytes){ "a\0b", 3 }), "YQBi");
+}
+
+static void test_utf8_or_replacement(void **state)
+{
+    (void)state;
+    assert_string_equal(spout_utf8_or_replacement(spout_bytes_of("a\xc3\xa9\xe2\x82\xac")),
+        "a\xc3\xa9\xe2\x82\xac");
+    assert_string_equal(spout_utf8_or_replacement((spout_bytes){ "a\0b", 3 }), "a\xef\xbf\xbd\x62");
+    assert_string_equal(
+        spout_utf8_or_replacement(spout_bytes_of("\xff\x61\xc3")), "\xef\xbf\xbd\x61\xef\xbf\xbd");
+    assert_string_equal(
+        spout_utf8_or_replacement(spout_bytes_of("\xc0\x80")), "\xef\xbf\xbd\xef\xbf\xbd");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        scoped_test(test_xhtml_escape),
+        scoped_test(test_url_escape),
+        scoped_test(test_url_unescape),
+        scoped_test(test_there_and_back),
+        scoped_test(test_base64_encode),
+        scoped_test(test_utf8_or_replacement),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

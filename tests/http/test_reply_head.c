@@ -1,0 +1,112 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <spout/error.h>
+
+#include "http/reply_head.h"
+
+static const spi_field fields[] = { { "A", "b", 1, 1 }, { "connection", "x, Close", 10, 8 },
+    { "CONTENT-LENGTH", "7", 14, 1 }, { "Transfer-Encoding", "gzip", 17, 4 }, { "C", "", 1, 0 } };
+
+static void expect(
+    int minor, spi_method method, const spi_reply_head *head, bool close, const char *text)
+{
+    char out[1024];
+    spi_reply reply;
+    spi_reply_begin(
+        &reply, &(spi_request_head){ .minor_version = minor, .method = method }, head, close);
+    size_t len = spi_reply_head_format(&reply, head, out);
+    assert_in_range(len, 1, spi_reply_head_bound(head));
+    out[len] = '\0';
+    assert_string_equal(out, text);
+}
+
+static void frames_by_version_and_length(void **state)
+{
+    (void)state;
+    expect(1, SPI_METHOD_GET, &(spi_reply_head){ .status = 200, .content_length = 5 }, false,
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    expect(1, SPI_METHOD_GET, &(spi_reply_head){ .status = 200, .content_length = -1 }, false,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    expect(0, SPI_METHOD_GET, &(spi_reply_head){ .status = 200, .content_length = -1 }, false,
+        "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+    expect(0, SPI_METHOD_GET, &(spi_reply_head){ .status = 200, .content_length = 0 }, false,
+        "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: Keep-Alive\r\n\r\n");
+    expect(1, SPI_METHOD_GET, &(spi_reply_head){ .status = 404, .content_length = 0 }, true,
+        "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+}
+
+static void leaves_the_body_out_where_there_is_none(void **state)
+{
+    (void)state;
+    expect(1, SPI_METHOD_HEAD, &(spi_reply_head){ .status = 200, .content_length = 5 }, false,
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    expect(1, SPI_METHOD_HEAD, &(spi_reply_head){ .status = 200, .content_length = -1 }, false,
+        "HTTP/1.1 200 OK\r\n\r\n");
+    expect(1, SPI_METHOD_GET, &(spi_reply_head){ .status = 204, .content_length = 5 }, false,
+        "HTTP/1.1 204 No Content\r\n\r\n");
+    expect(1, SPI_METHOD_GET, &(spi_reply_head){ .status = 304, .content_length = -1 }, false,
+        "HTTP/1.1 304 Not Modified\r\n\r\n");
+    expect(1, SPI_METHOD_GET, &(spi_reply_head){ .status = 304, .content_length = 9 }, false,
+        "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n");
+}
+
+static void framing_fields_are_its_own(void **state)
+{
+    (void)state;
+    expect(1, SPI_METHOD_GET,
+        &(spi_reply_head){ .status = 299,
+            .reason = "Fine",
+            .fields = fields,
+            .field_count = 5,
+            .content_length = 1 },
+        false,
+        "HTTP/1.1 299 Fine\r\nA: b\r\nC: \r\nContent-Length: 1\r\nConnection: close\r\n\r\n");
+}
+
+static void an_upgrade_says_so(void **state)
+{
+    (void)state;
+    char out[256];
+    size_t len = spi_upgrade_head_format(
+        &(spi_reply_head){ .status = 101, .fields = fields, .field_count = 2 }, out);
+    out[len] = '\0';
+    assert_string_equal(
+        out, "HTTP/1.1 101 Switching Protocols\r\nA: b\r\nConnection: Upgrade\r\n\r\n");
+}
+
+static void counts_the_body(void **state)
+{
+    (void)state;
+    const spi_request_head request = { .minor_version = 1 };
+    const spi_reply_head head = { .status = 200, .content_length = 5 };
+    spi_reply reply;
+    spi_reply_begin(&reply, &request, &head, false);
+    assert_int_equal(spi_reply_take(&reply, 3), 0);
+    assert_int_equal(spi_reply_end(&reply), SPOUT_EPROTO);
+    assert_int_equal(spi_reply_take(&reply, 2), 0);
+    assert_int_equal(spi_reply_end(&reply), 0);
+    assert_int_equal(spi_reply_take(&reply, 1), SPOUT_EPROTO);
+    assert_int_equal(spi_reply_end(&reply), SPOUT_EPROTO);
+
+    const spi_request_head head_request = { .minor_version = 1, .method = SPI_METHOD_HEAD };
+    spi_reply_begin(&reply, &head_request, &head, false);
+    assert_int_equal(spi_reply_take(&reply, 100), 0);
+    assert_int_equal(spi_reply_end(&reply), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_by_version_and_length),
+        cmocka_unit_test(leaves_the_body_out_where_there_is_none),
+        cmocka_unit_test(framing_fields_are_its_own),
+        cmocka_unit_test(an_upgrade_says_so),
+        cmocka_unit_test(counts_the_body),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
