@@ -166,16 +166,6 @@ static size_t begin_body(spi_connection *connection, const char *data, size_t le
     return collect_body(connection, len);
 }
 
-static const char *words_for(int status, const char *data)
-{
-    switch (status) {
-    case 414: return "the request line is too long";
-    case 431: return "the header is too large";
-    default: break;
-    }
-    return data[0] == 0x16 ? "TLS on the plain port" : "this can't become a request";
-}
-
 static size_t wait_for_head(spi_connection *connection)
 {
     if (connection->state == SPI_CONNECTION_IDLE) {
@@ -185,34 +175,62 @@ static size_t wait_for_head(spi_connection *connection)
     return 0;
 }
 
-static size_t take_head(
-    spi_connection *connection, const char *data, size_t len, spi_head_scanner *scanner)
+/* The head is parsed: the service hears of it, and the body begins behind it. */
+static size_t begin_request(
+    spi_connection *connection, size_t head_len, const char *data, size_t len)
 {
-    const spout_http_server *server = connection->server;
-    long found = spi_head_scan(scanner, data, len, &server->limits.head);
-    if (found == 0)
-        return wait_for_head(connection);
-    if (found < 0) {
-        spi_connection_refuse_head(connection, (int)-found, words_for((int)-found, data));
-        return len;
-    }
-    size_t head_len = (size_t)found;
-    spi_arena *arena = spi_arena_pool_take(spi_loop_arenas(server->loop));
-    char *text = spi_arena_memdup(arena, data, head_len);
-    spi_http1_exchange *exchange = begin_exchange(connection, arena);
+    spi_http1_exchange *exchange = connection->exchange;
     spi_exchange *base = &exchange->base;
-    int status = spi_request_head_parse(arena, text, head_len, &server->limits.head, &base->head);
-    if (status < 0) {
-        spi_connection_refuse_head(connection, -status, spout_error_message());
-        return len;
-    }
     exchange->continued = !base->head.expect_continue || base->head.minor_version == 0;
-    status = base->service->on_head(base->service_self, base);
+    int status = base->service->on_head(base->service_self, base);
     if (status < 0) {
         exchange->unread = base->head.body_kind != SPI_BODY_NONE;
         return fail(connection, -status, head_len);
     }
     return head_len + begin_body(connection, data + head_len, len - head_len);
+}
+
+/* What has been scanned to its end, be it good or bad. */
+static size_t take_found_head(
+    spi_connection *connection, spi_arena *arena, size_t head_len, const char *data, size_t len)
+{
+    char *text = spi_arena_memdup(arena, data, head_len);
+    spi_http1_exchange *exchange = begin_exchange(connection, arena);
+    int status = spi_request_head_parse(
+        arena, text, head_len, &connection->server->limits.head, &exchange->base.head);
+    if (status < 0) {
+        spi_connection_refuse_head(connection, -status, spout_error_message());
+        return len;
+    }
+    return begin_request(connection, head_len, data, len);
+}
+
+static size_t take_head(
+    spi_connection *connection, const char *data, size_t len, spi_head_scanner *scanner)
+{
+    const spout_http_server *server = connection->server;
+    const spi_head_limits *limits = &server->limits.head;
+    spi_arena_pool *arenas = spi_loop_arenas(server->loop);
+    spi_arena *arena = spi_arena_pool_take(arenas);
+    if (scanner->scanned == 0) {
+        spi_request_head head;
+        long tried = spi_request_head_try(arena, data, len, limits, &head);
+        if (tried > 0) {
+            begin_exchange(connection, arena)->base.head = head;
+            return begin_request(connection, (size_t)tried, data, len);
+        }
+    }
+    long found = spi_head_scan(scanner, data, len, limits);
+    if (found > 0)
+        return take_found_head(connection, arena, (size_t)found, data, len);
+    spi_arena_pool_give(arenas, arena);
+    if (found == 0)
+        return wait_for_head(connection);
+    enum { TLS_HANDSHAKE = 0x16 }; /* how a client begins that thinks this is https */
+    bool tls = data[0] == TLS_HANDSHAKE;
+    spi_connection_refuse_head(
+        connection, (int)-found, tls ? "TLS on the plain port" : spout_error_message());
+    return len;
 }
 
 static size_t take_body(spi_connection *connection, const char *data, size_t len)
