@@ -256,7 +256,7 @@ int spi_request_head_parse(spi_arena *arena, char *text, size_t len, const spi_h
 {
     spi_head_scanner scanner = { .scanned = 0 };
     if (len > UINT32_MAX)
-        return refuse(431, "the head is too long");
+        return refuse(431, "the header is too large");
     long end = spi_head_scan(&scanner, text, len, limits);
     if (end < 0)
         return (int)end;

@@ -40,7 +40,7 @@ static long overrun(const spi_head_scanner *scanner, size_t start, size_t at, si
     if (len < limits->max_head)
         return 0;
     return scanner->line_end == 0 ? refuse(414, "the request line is longer than a head may be")
-                                  : refuse(431, "the head is too long");
+                                  : refuse(431, "the header is too large");
 }
 
 /* A control character that isn't the start of a line end. */
