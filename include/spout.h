@@ -1,0 +1,27 @@
+/* Waterspout: everything at once. */
+#ifndef SPOUT_H
+#define SPOUT_H
+
+#include <spout/base.h>
+#include <spout/error.h>
+#include <spout/escape.h>
+#include <spout/executor.h>
+#include <spout/future.h>
+#include <spout/httpserver.h>
+#include <spout/httputil.h>
+#include <spout/log.h>
+#include <spout/loop.h>
+#include <spout/main.h>
+#include <spout/memory.h>
+#include <spout/netutil.h>
+#include <spout/options.h>
+#include <spout/process.h>
+#include <spout/stream.h>
+#include <spout/task.h>
+#include <spout/tcpserver.h>
+#include <spout/util.h>
+#include <spout/version.h>
+#include <spout/web.h>
+#include <spout/websocket.h>
+
+#endif

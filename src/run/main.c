@@ -1,0 +1,293 @@
+#include <spout/error.h>
+#include <spout/log.h>
+#include <spout/main.h>
+#include <spout/process.h>
+#include <spout/task.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "loop/loop.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { MAX_LISTENERS = 8, MAX_WORKERS = 1024, EXIT_USAGE = 2 };
+
+static const spout_option standard_options[] = {
+    { .name = "port", .type = SPOUT_OPTION_INT, .metavar = "PORT", .help = "port to listen on, 0 for any free one" },
+    { .name = "address", .type = SPOUT_OPTION_TEXT, .metavar = "ADDRESS", .help = "address to listen on: an IP, a name or unix:PATH; all by default" },
+    { .name = "workers", .type = SPOUT_OPTION_INT, .default_value = "1", .metavar = "N", .help = "worker processes, 0 for one a CPU" },
+    { .name = "debug", .type = SPOUT_OPTION_BOOL, .help = "log more, and show errors with their causes in the pages" },
+    { .name = "logging", .type = SPOUT_OPTION_TEXT, .default_value = "info", .metavar = "LEVEL", .help = "debug, info, warning, error or none" },
+    { .name = "max-body-size", .type = SPOUT_OPTION_SIZE, .metavar = "SIZE", .help = "largest request body, such as 10M" },
+    { .name = "help", .type = SPOUT_OPTION_BOOL, .help = "show this text" },
+    { 0 },
+};
+
+/* One run of a program, from its arguments to its end. */
+typedef struct program {
+    const char *name;
+    const spout_main_options *options;
+    spout_application_options application_options;
+    spout_application *application;
+    spout_listener *listeners; /* `sets` times `per_set`: one set for each worker, kept by the parent */
+    int sets, per_set;
+    spout_http_server *server;
+    spout_loop *loop;
+    int64_t first_signal_ms;
+    int status;
+} program;
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* Tells the current error in one line. */
+static int complain(const program *p, int status)
+{
+    spout_log_flush();
+    fprintf(stderr, "%s: %s\n", p->name, spout_error_message());
+    return status;
+}
+
+/* --- options --- */
+
+static int check_options(program *p)
+{
+    spout_log_level level;
+    if (spout_log_level_parse(spout_option_text("logging"), &level) < 0)
+        return -1;
+    if (spout_option_bool("debug") && !spout_option_is_set("logging"))
+        level = SPOUT_LOG_DEBUG;
+    spout_log_set_level(level);
+    int64_t port = spout_option_int("port");
+    if (port < 0 || port > 65535)
+        return spout_error_set(SPOUT_EINVAL, "option '--port' must be from 0 to 65535");
+    int64_t workers = spout_option_int("workers");
+    if (workers < 0 || workers > MAX_WORKERS)
+        return spout_error_set(SPOUT_EINVAL, "option '--workers' must be from 0 to %d", MAX_WORKERS);
+    if (p->options->single_worker && workers != 1)
+        return spout_error_set(SPOUT_EINVAL, "option '--workers' must be 1: this program keeps its state in the process");
+    return 0;
+}
+
+static int parse_options(program *p, int argc, char **argv)
+{
+    if (spout_options_define(standard_options) < 0 || spout_options_define(p->options->options) < 0)
+        return -1;
+    int rest = spout_options_parse(argc, argv);
+    if (rest < 0)
+        return rest;
+    if (rest < argc)
+        return spout_error_set(SPOUT_EINVAL, "unexpected argument '%s': see --help", argv[rest]);
+    return 0;
+}
+
+static int configure(program *p)
+{
+    spout_application_options *application = &p->application_options;
+    *application = p->options->application;
+    if (p->options->data)
+        application->data = p->options->data;
+    if (spout_option_bool("debug"))
+        application->serve_traceback = true;
+    if (spout_option_is_set("max-body-size")) {
+        int64_t size = spout_option_int("max-body-size");
+        application->http.max_body_size = size ? size : SPOUT_ZERO;
+    }
+    return p->options->configure ? p->options->configure(application) : 0;
+}
+
+/* --- sockets --- */
+
+static spout_listen_options listen_options(const program *p)
+{
+    spout_listen_options options = { .address = spout_option_text("address") };
+    if (spout_option_is_set("port"))
+        options.port = (int)spout_option_int("port");
+    else
+        options.port = p->options->default_port ? p->options->default_port : 8888;
+    if (options.address && strncmp(options.address, "unix:", 5) == 0) {
+        options.unix_path = options.address + 5;
+        options.address = NULL;
+    }
+    return options;
+}
+
+static void close_set(const program *p, int set)
+{
+    for (int i = 0; i < p->per_set; i++)
+        close(p->listeners[set * p->per_set + i].fd);
+}
+
+/* Several workers: a probe without SO_REUSEPORT first, so that a port in use is an error and not shared with a stranger. */
+static int open_shared(program *p, spout_listen_options *options)
+{
+    p->per_set = spout_bind_sockets(options, p->listeners, MAX_LISTENERS);
+    if (p->per_set < 0)
+        return p->per_set;
+    options->port = p->listeners[0].port;
+    close_set(p, 0);
+    options->reuse_port = true;
+    for (int set = 0; set < p->sets; set++) {
+        int count = spout_bind_sockets(options, p->listeners + set * p->per_set, p->per_set);
+        if (count < 0)
+            return count;
+        if (count != p->per_set)
+            return spout_error_set(SPOUT_EFAILED, "the addresses to listen on changed meanwhile");
+    }
+    return 0;
+}
+
+static int open_listeners(program *p, int workers)
+{
+    spout_listen_options options = listen_options(p);
+    bool shared = workers > 1 && !options.unix_path;
+    p->sets = shared ? workers : 1;
+    p->listeners = spi_calloc((size_t)p->sets * MAX_LISTENERS * sizeof(spout_listener));
+    if (shared) {
+        int result = open_shared(p, &options);
+        if (result < 0)
+            return result;
+    } else {
+        p->per_set = spout_bind_sockets(&options, p->listeners, MAX_LISTENERS);
+        if (p->per_set < 0)
+            return p->per_set;
+    }
+    for (int i = 0; i < p->per_set; i++)
+        spi_log_info("listening on %s", p->listeners[i].name);
+    return 0;
+}
+
+/* --- one worker --- */
+
+static int drain(void *arg)
+{
+    program *p = arg;
+    if (p->options->on_drain && p->options->on_drain(p->application) < 0)
+        spi_log_current_error(SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR, "on_drain");
+    spout_http_server_drain(p->server);
+    if (p->options->on_stop && p->options->on_stop(p->application) < 0) {
+        spi_log_current_error(SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR, "on_stop");
+        p->status = 1;
+    }
+    spout_loop_stop(p->loop);
+    return 0;
+}
+
+/* The terminal's Ctrl-C reaches workers twice, by the process group and through the parent: only a later signal is a second one. */
+static void on_end_signal(void *arg, int signo)
+{
+    program *p = arg;
+    int64_t now = spi_loop_now_exact(p->loop);
+    if (p->first_signal_ms) {
+        if (now - p->first_signal_ms < 1000)
+            return;
+        spi_log_warning("signal %d again: ending at once", signo);
+        spout_log_flush();
+        _exit(1);
+    }
+    p->first_signal_ms = now ? now : 1;
+    spi_log_info("signal %d: finishing what is running", signo);
+    if (spout_spawn(drain, p, &(spout_task_options){ .name = "drain" }) < 0)
+        spout_loop_stop(p->loop);
+}
+
+static int start(void *arg)
+{
+    program *p = arg;
+    return p->options->on_start ? p->options->on_start(p->application) : 0;
+}
+
+static int accept_on_own_set(program *p)
+{
+    int own = spout_task_id() > 0 && p->sets > 1 ? spout_task_id() : 0;
+    for (int set = 0; set < p->sets; set++)
+        if (set != own)
+            close_set(p, set);
+    p->server = spout_application_server(p->application);
+    if (!p->server)
+        return -1;
+    for (int i = 0; i < p->per_set; i++)
+        if (spout_http_server_add_socket(p->server, p->listeners[own * p->per_set + i].fd) < 0)
+            return -1;
+    return 0;
+}
+
+static int serve(program *p)
+{
+    p->loop = spout_loop_new(NULL);
+    if (!p->loop)
+        return complain(p, 1);
+    spout_signal *term = spout_signal_start(SIGTERM, on_end_signal, p);
+    spout_signal *interrupt = spout_signal_start(SIGINT, on_end_signal, p);
+    if (!term || !interrupt || spout_loop_run_sync(p->loop, start, p, 0) < 0 || accept_on_own_set(p) < 0 ||
+        spout_loop_run(p->loop) < 0)
+        p->status = complain(p, 1);
+    spout_signal_stop(term);
+    spout_signal_stop(interrupt);
+    spout_application_free(p->application);
+    p->application = NULL;
+    spout_loop_free(p->loop);
+    spout_log_flush();
+    return p->status;
+}
+
+/* --- the process --- */
+
+/* As many descriptors as the system lets us have: each connection is one. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int run(program *p, const spout_route *routes)
+{
+    p->application = spout_application_new(routes, &p->application_options);
+    if (!p->application)
+        return complain(p, 1);
+    int workers = (int)spout_option_int("workers");
+    if (workers == 0)
+        workers = spout_cpu_count();
+    if (open_listeners(p, workers) < 0)
+        return complain(p, 1);
+    if (workers > 1) {
+        int task_id;
+        if (spout_process_fork(workers, 0, &task_id) < 0)
+            return complain(p, 1);
+        if (task_id < 0)
+            return 0;
+    }
+    return serve(p);
+}
+
+int spout_main(int argc, char **argv, const spout_route *routes, const spout_main_options *options)
+{
+    static const spout_main_options defaults = { 0 };
+    program p = { .name = argc > 0 ? base_name(argv[0]) : "spout", .options = options ? options : &defaults };
+    signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    int status;
+    if (parse_options(&p, argc, argv) < 0) {
+        status = complain(&p, EXIT_USAGE);
+    } else if (spout_option_bool("help")) {
+        spout_options_print_help(stdout, p.name);
+        status = 0;
+    } else if (check_options(&p) < 0 || configure(&p) < 0) {
+        status = complain(&p, EXIT_USAGE);
+    } else {
+        status = run(&p, routes);
+        spout_application_free(p.application);
+    }
+    spi_free(p.listeners);
+    spout_options_reset();
+    return status;
+}

@@ -1,0 +1,178 @@
+#include "web/application.h"
+
+#include <spout/error.h>
+#include <spout/version.h>
+
+#include "base/memory.h"
+#include "http/server.h"
+
+static const spout_handler no_handler = { 0 };
+
+/* Each handler is flattened once, however many routes lead to it. */
+static const spi_handler *add_handler(spout_application *application, const spout_handler *source)
+{
+    for (spi_handler *known = application->handlers; known; known = known->next) {
+        if (known->source == source)
+            return known;
+        if (source->name && known->source->name && strcmp(source->name, known->source->name) == 0) {
+            spout_error_set(SPOUT_EINVAL, "two handlers are called \"%s\"", source->name);
+            return NULL;
+        }
+    }
+    spi_handler *handler = spi_handler_new(application->arena, source);
+    if (!handler)
+        return NULL;
+    handler->next = application->handlers;
+    application->handlers = handler;
+    return handler;
+}
+
+static int check_route(const spout_route *route, const spi_route *compiled)
+{
+    if (compiled->handler->static_root && !compiled->pattern.capture_count)
+        return spout_error_set(SPOUT_EINVAL,
+            "route \"%s\" serves files: it needs {path:path} or a group", route->pattern);
+    return 0;
+}
+
+static int add_route(spout_application *application, const spout_route *route)
+{
+    if (!route->handler)
+        return spout_error_set(SPOUT_EINVAL, "route \"%s\" has no handler", route->pattern);
+    const spi_handler *handler = add_handler(application, route->handler);
+    if (!handler)
+        return spout_error_set(
+            SPOUT_EINVAL, "route \"%s\": %s", route->pattern, spout_error_message());
+    spi_router *router = &application->router;
+    int result = spi_router_add(router, application->arena, route->pattern, handler);
+    return result < 0 ? result : check_route(route, &router->routes[router->count - 1]);
+}
+
+static int add_routes(spout_application *application, const spout_route *routes)
+{
+    uint32_t count = 0;
+    while (routes && routes[count].pattern)
+        count++;
+    spi_router_init(&application->router, application->arena, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (add_route(application, &routes[i]) < 0)
+            return SPOUT_EINVAL;
+    }
+    return 0;
+}
+
+static int set_server_field(spout_application *application)
+{
+    const char *text = application->options.server_header;
+    if (!text)
+        text = "Waterspout/" SPOUT_VERSION;
+    size_t len = strlen(text);
+    if (!spi_is_field_value(text, len))
+        return spout_error_set(SPOUT_EINVAL, "server_header is not what a header may hold");
+    if (len)
+        application->server_field = (spi_field){ "Server",
+            spi_arena_strdup(application->arena, text), 6, (uint32_t)len };
+    return 0;
+}
+
+static int build(spout_application *application, const spout_route *routes)
+{
+    for (size_t i = 0; i < sizeof application->options.reserved / sizeof(void *); i++) {
+        if (application->options.reserved[i])
+            return spout_error_set(
+                SPOUT_EINVAL, "reserved members of application options must be zero");
+    }
+    if (set_server_field(application) < 0 || add_routes(application, routes) < 0)
+        return SPOUT_EINVAL;
+    const spout_handler *fallback = application->options.default_handler;
+    application->default_handler = add_handler(application, fallback ? fallback : &no_handler);
+    return application->default_handler ? 0 : SPOUT_EINVAL;
+}
+
+static void destroy(spout_application *application)
+{
+    for (spi_handler *handler = application->handlers; handler; handler = handler->next)
+        spi_handler_finish(handler);
+    spi_router_finish(&application->router);
+    spi_arena_free(application->arena);
+    spi_free(application);
+}
+
+spout_application *spout_application_new(
+    const spout_route *routes, const spout_application_options *options)
+{
+    spout_application *application = spi_calloc(sizeof *application);
+    application->refs = 1;
+    application->arena = spi_arena_new(0);
+    if (options)
+        application->options = *options;
+    if (build(application, routes) < 0) {
+        destroy(application);
+        return NULL;
+    }
+    return application;
+}
+
+void spi_application_ref(spout_application *application)
+{
+    application->refs++;
+}
+
+void spi_application_unref(spout_application *application)
+{
+    if (--application->refs == 0)
+        destroy(application);
+}
+
+void spout_application_free(spout_application *application)
+{
+    if (!application)
+        return;
+    while (application->servers) {
+        spi_server_link *link = application->servers;
+        application->servers = link->next;
+        spout_http_server_free(link->server);
+        spi_free(link);
+    }
+    spi_application_unref(application);
+}
+
+spout_http_server *spout_application_server(spout_application *application)
+{
+    spout_http_server *server = spi_http_server_new(
+        &spi_application_service, application, &application->options.http);
+    if (!server)
+        return NULL;
+    spi_server_link *link = spi_malloc(sizeof *link);
+    *link = (spi_server_link){ application->servers, server };
+    application->servers = link;
+    return server;
+}
+
+spout_http_server *spout_application_listen(
+    spout_application *application, const spout_listen_options *options)
+{
+    spout_http_server *server = spout_application_server(application);
+    if (!server)
+        return NULL;
+    if (spout_http_server_listen(server, options) == 0)
+        return server;
+    spi_server_link *link = application->servers;
+    application->servers = link->next;
+    spi_free(link);
+    spout_http_server_free(server);
+    return NULL;
+}
+
+size_t spout_application_connections(const spout_application *application)
+{
+    size_t count = 0;
+    for (const spi_server_link *link = application->servers; link; link = link->next)
+        count += spout_http_server_connections(link->server);
+    return count;
+}
+
+void *spout_application_data(spout_application *application)
+{
+    return application->options.data;
+}

@@ -1,0 +1,34 @@
+/* An application: its handlers, its routes, its servers. */
+#ifndef SPI_APPLICATION_H
+#define SPI_APPLICATION_H
+
+#include <spout/web.h>
+
+#include "base/arena.h"
+#include "http/exchange.h"
+#include "web/handler.h"
+#include "web/router.h"
+
+typedef struct spi_server_link {
+    struct spi_server_link *next;
+    spout_http_server *server;
+} spi_server_link;
+
+struct spout_application {
+    size_t refs; /* its owner's and one for each request that runs */
+    spi_arena *arena;
+    spi_router router;
+    spi_handler *handlers;
+    const spi_handler *default_handler; /* an empty one if the author gave none */
+    spi_server_link *servers;
+    spi_field server_field; /* name NULL: none is sent */
+    spout_application_options options;
+};
+
+void spi_application_ref(spout_application *application);
+void spi_application_unref(spout_application *application);
+
+/* How requests come in: see exchange.h. self is the application. */
+extern const spi_service spi_application_service;
+
+#endif

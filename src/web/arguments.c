@@ -1,0 +1,220 @@
+#include "web/arguments.h"
+
+#include "base/error.h"
+#include "base/text.h"
+
+static const spi_field *content_type_field(const spout_request *r)
+{
+    const spi_request_head *head = &r->exchange->head;
+    return spi_field_find(head->fields, head->field_count, "Content-Type", 12);
+}
+
+static bool has_type(const spi_field *field, const char *type, size_t len)
+{
+    if (!field || field->value_len < len || !spi_equal_nocase(field->value, len, type, len))
+        return false;
+    char next = field->value[len];
+    return !next || next == ';' || next == ' ' || next == '\t';
+}
+
+static int invalid_body(const char *why)
+{
+    return spout_error_set_status(400, "Invalid body: %s", why);
+}
+
+static int parse_multipart(spout_request *r, const char *type, spi_input *input)
+{
+    spout_multipart form;
+    if (spout_parse_multipart(type, r->exchange->body, NULL, &form) < 0)
+        return invalid_body(spout_error_message());
+    input->body.pairs = form.pairs;
+    input->body.count = form.pair_count;
+    input->files = form.files;
+    input->file_count = form.file_count;
+    return 0;
+}
+
+static int parse_pairs(spout_bytes text, spi_pairs *out)
+{
+    long count = spout_parse_query(text, 0, &out->pairs);
+    if (count < 0)
+        return (int)count;
+    out->count = (size_t)count;
+    return 0;
+}
+
+static int parse_form(spout_request *r, spi_input *input)
+{
+    const spi_request_head *head = &r->exchange->head;
+    const spi_field *type = content_type_field(r);
+    bool urlencoded = has_type(type, "application/x-www-form-urlencoded", 33);
+    if (!r->exchange->body.len || (!urlencoded && !has_type(type, "multipart/form-data", 19)))
+        return 0;
+    if (spi_field_find(head->fields, head->field_count, "Content-Encoding", 16))
+        return invalid_body("a form with a Content-Encoding");
+    if (!urlencoded)
+        return parse_multipart(r, type->value, input);
+    return parse_pairs(r->exchange->body, &input->body) < 0 ? invalid_body(spout_error_message())
+                                                            : 0;
+}
+
+int spi_arguments_check_form(spout_request *r)
+{
+    spi_input *input = spi_request_input(r);
+    if (input->body.parsed)
+        return 0;
+    spi_scope_guard guard = spi_request_scope_enter(r);
+    int result = parse_form(r, input);
+    spi_scope_leave(guard);
+    input->body.parsed = true;
+    return result;
+}
+
+static const spi_pairs *body_pairs(spout_request *r)
+{
+    if (spi_arguments_check_form(r) < 0)
+        spi_request_stick(r);
+    return &spi_request_input(r)->body;
+}
+
+static const spi_pairs *query_pairs(spout_request *r)
+{
+    spi_pairs *query = &spi_request_input(r)->query;
+    if (query->parsed)
+        return query;
+    query->parsed = true;
+    spi_scope_guard guard = spi_request_scope_enter(r);
+    if (parse_pairs(spout_bytes_of(r->exchange->head.query), query) < 0) {
+        spout_error_set_status(400, "Invalid query: %s", spout_error_message());
+        spi_request_stick(r);
+    }
+    spi_scope_leave(guard);
+    return query;
+}
+
+size_t spout_query_pairs(spout_request *r, const spout_pair **ret_pairs)
+{
+    const spi_pairs *query = query_pairs(r);
+    *ret_pairs = query->pairs;
+    return query->count;
+}
+
+size_t spout_body_pairs(spout_request *r, const spout_pair **ret_pairs)
+{
+    const spi_pairs *body = body_pairs(r);
+    *ret_pairs = body->pairs;
+    return body->count;
+}
+
+size_t spout_files(spout_request *r, const spout_file **ret_files)
+{
+    body_pairs(r);
+    const spi_input *input = spi_request_input(r);
+    *ret_files = input->files;
+    return input->file_count;
+}
+
+/* As Tornado: control characters other than white space become blanks, then the outer white space goes. */
+static const char *clean(char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < 0x09 || (c >= 0x0E && c < 0x20))
+            text[i] = ' ';
+    }
+    while (len && strchr(" \t\n\v\f\r", text[len - 1]))
+        len--;
+    text[len] = '\0';
+    return text + strspn(text, " \t\n\v\f\r");
+}
+
+/* NULL: not UTF-8, and the request fails with 400. */
+static const char *decode(spout_request *r, const spout_pair *pair)
+{
+    spi_arena *arena = spi_request_arena(r);
+    if (spi_is_utf8(pair->value.data, pair->value.len))
+        return clean(spi_arena_memdup(arena, pair->value.data, pair->value.len), pair->value.len);
+    spout_error_set_status(400, "Invalid unicode in %s",
+        spi_text_of(
+            arena, (spout_bytes){ pair->name.data, pair->name.len < 40 ? pair->name.len : 40 }));
+    spi_request_stick(r);
+    return NULL;
+}
+
+static const spout_pair *find_last(const spi_pairs *pairs, const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = pairs->count; i > 0; i--) {
+        const spout_pair *pair = &pairs->pairs[i - 1];
+        if (pair->name.len == len && memcmp(pair->name.data, name, len) == 0)
+            return pair;
+    }
+    return NULL;
+}
+
+static const char *value_of(spout_request *r, const spout_pair *pair, const char *fallback)
+{
+    const char *value = pair ? decode(r, pair) : NULL;
+    return value ? value : fallback;
+}
+
+const char *spout_query_argument(spout_request *r, const char *name, const char *fallback)
+{
+    return value_of(r, find_last(query_pairs(r), name), fallback);
+}
+
+const char *spout_body_argument(spout_request *r, const char *name, const char *fallback)
+{
+    return value_of(r, find_last(body_pairs(r), name), fallback);
+}
+
+static const spout_pair *find_argument(spout_request *r, const char *name)
+{
+    const spout_pair *pair = find_last(body_pairs(r), name);
+    return pair ? pair : find_last(query_pairs(r), name);
+}
+
+const char *spout_argument(spout_request *r, const char *name, const char *fallback)
+{
+    return value_of(r, find_argument(r, name), fallback);
+}
+
+const char *spout_need_argument(spout_request *r, const char *name)
+{
+    const spout_pair *pair = find_argument(r, name);
+    if (r->failure) {
+        spi_error_put(spi_error_copy(r->failure));
+        return NULL;
+    }
+    if (pair)
+        return decode(r, pair);
+    spout_error_set_status(400, "Missing argument %s", name);
+    return NULL;
+}
+
+static size_t collect(
+    spout_request *r, const spi_pairs *pairs, const char *name, const char **out, size_t count)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < pairs->count; i++) {
+        const spout_pair *pair = &pairs->pairs[i];
+        if (pair->name.len != len || memcmp(pair->name.data, name, len) != 0)
+            continue;
+        const char *value = decode(r, pair);
+        if (value)
+            out[count++] = value;
+    }
+    return count;
+}
+
+size_t spout_arguments(spout_request *r, const char *name, const char *const **ret_values)
+{
+    const spi_pairs *query = query_pairs(r), *body = body_pairs(r);
+    const char **values = spi_arena_alloc(
+        spi_request_arena(r), (query->count + body->count + 1) * sizeof *values);
+    size_t count = collect(r, query, name, values, 0);
+    count = collect(r, body, name, values, count);
+    values[count] = NULL;
+    *ret_values = values;
+    return count;
+}

@@ -1,0 +1,31 @@
+/* Arguments, cookies and other views of what came in: made when they are first asked for, kept with the request. */
+#ifndef SPI_ARGUMENTS_H
+#define SPI_ARGUMENTS_H
+
+#include <spout/httputil.h>
+
+#include "web/request.h"
+
+typedef struct spi_pairs {
+    spout_pair *pairs;
+    size_t count;
+    bool parsed;
+} spi_pairs;
+
+typedef struct spi_input {
+    spi_pairs query, body, cookies;
+    spout_file *files;
+    size_t file_count;
+    const char *remote_ip;
+    json_t *json;
+} spi_input;
+
+spi_input *spi_request_input(spout_request *r);
+
+/* Parses the body if it is a form. < 0: a 400 "Invalid body: …" is the error. */
+int spi_arguments_check_form(spout_request *r);
+
+/* Received bytes as text: themselves if they are UTF-8, else read as Latin-1; blanked where there is a NUL. */
+const char *spi_text_of(spi_arena *arena, spout_bytes raw);
+
+#endif

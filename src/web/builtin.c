@@ -1,0 +1,22 @@
+/* What answers where an application has nothing of its own, and what reverses its routes. */
+#include "web/request.h"
+
+int spi_answer_options(spout_request *r)
+{
+    if (!r->unmatched)
+        spi_response_put(r, "Allow", r->handler->allow);
+    return spout_set_status(r, 204, NULL);
+}
+
+const char *spout_reverse_url(
+    spout_request *r, const char *name, const char *const *values, size_t count)
+{
+    const spi_router *router = &r->application->router;
+    for (uint32_t i = 0; i < router->count; i++) {
+        const spi_route *route = &router->routes[i];
+        if (strcmp(route->handler->name, name) == 0)
+            return spi_router_reverse(route, spi_request_arena(r), values, count);
+    }
+    spout_error_set(SPOUT_ENOTFOUND, "reverse_url: no route is called \"%s\"", name);
+    return NULL;
+}

@@ -1,0 +1,32 @@
+/* Handlers as the application uses them: `.base` flattened, methods in a table, Allow written out. Made once, at start-up. */
+#ifndef SPI_HANDLER_H
+#define SPI_HANDLER_H
+
+#include <spout/web.h>
+
+#include "base/arena.h"
+#include "http/head.h"
+
+struct spi_static_root;
+
+enum { SPI_METHOD_COUNT = SPI_METHOD_TRACE + 1 };
+
+typedef struct spi_handler {
+    spout_handler spec;          /* with all that its bases give; cleared hooks are NULL */
+    const spout_handler *source; /* what the application's author wrote */
+    const char *name;            /* "" if it has none */
+    const char *allow;
+    spout_method *methods[SPI_METHOD_COUNT]; /* NULL: 405 */
+    struct spi_static_root *static_root;     /* NULL unless it serves files */
+    struct spi_handler *next;                /* of the application */
+    bool etag, stream_body, cancel_on_close;
+} spi_handler;
+
+/* In the arena, but for what spi_handler_finish closes. NULL: a cycle of bases, a static folder that isn't there … */
+spi_handler *spi_handler_new(spi_arena *arena, const spout_handler *source);
+void spi_handler_finish(spi_handler *handler);
+
+/* What stands in where a handler has no method of its own. */
+int spi_answer_options(spout_request *r);
+
+#endif

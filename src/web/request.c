@@ -1,0 +1,410 @@
+/* A request's life: from its head to the release of its exchange. */
+#include "web/request.h"
+
+#include "base/context.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "http/websocket.h"
+#include "web/arguments.h"
+#include "web/upgrade.h"
+
+#include <time.h>
+
+int64_t spi_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void free_web_loop(void *value)
+{
+    spi_web_loop *web = value;
+    spi_matcher_finish(&web->matcher);
+    spi_free(web);
+}
+
+spi_web_loop *spi_web_loop_of(spout_loop *loop)
+{
+    spi_web_loop *web = spi_loop_slot_get(loop, SPI_SLOT_WEB);
+    if (web)
+        return web;
+    web = spi_calloc(sizeof *web);
+    spi_matcher_init(&web->matcher);
+    web->refused_at_ms = INT64_MIN;
+    spi_loop_slot_set(loop, SPI_SLOT_WEB, web, free_web_loop);
+    return web;
+}
+
+spi_scope_guard spi_request_scope_enter(const spout_request *r)
+{
+    spi_context *context = spi_context_current();
+    spi_scope_guard guard = { context, context->scope };
+    context->scope = spi_request_arena(r);
+    return guard;
+}
+
+void spi_scope_leave(spi_scope_guard guard)
+{
+    guard.context->scope = guard.outer;
+}
+
+int spi_request_stick(spout_request *r)
+{
+    if (!r->failure)
+        r->failure = spi_error_copy(spout_error_current());
+    return spout_error_code_current();
+}
+
+const char *spi_request_summary(spout_request *r)
+{
+    const spi_request_head *head = &r->exchange->head;
+    return spi_arena_format(spi_request_arena(r), "%s %s (%s)", head->method_text,
+        head->target.data, spout_remote_ip(r));
+}
+
+/* --- from the head --- */
+
+static void refuse(spout_request *r, int status, const char *why)
+{
+    r->method = NULL;
+    r->refusal = status;
+    r->refusal_why = why;
+}
+
+static void refuse_match(spout_request *r, int status)
+{
+    const char *why = spi_arena_strdup(spi_request_arena(r), spout_error_message());
+    bool no_such_file = status == 400 && r->handler->static_root;
+    refuse(r, no_such_file ? 404 : status, why);
+}
+
+static void decide_unmatched(spout_request *r)
+{
+    const spi_request_head *head = &r->exchange->head;
+    r->unmatched = true;
+    r->method = r->handler->methods[head->method];
+    if (r->method == spi_answer_options && strcmp(head->path, "*") != 0)
+        r->method = NULL;
+    if (!r->method)
+        refuse(r, 404, "");
+}
+
+/* Which handler and method, or which status. */
+static void decide(spout_request *r)
+{
+    const spi_request_head *head = &r->exchange->head;
+    r->handler = r->application->default_handler;
+    r->refusal_why = "";
+    if (head->method == SPI_METHOD_CONNECT) {
+        refuse(r, 405, "");
+        return;
+    }
+    spi_web_loop *web = spi_web_loop_of(r->exchange->loop);
+    int found = spi_router_match(&r->application->router, &web->matcher, spi_request_arena(r),
+        head->path, strlen(head->path), &r->match);
+    if (r->match.handler)
+        r->handler = r->match.handler;
+    if (found < 0) {
+        refuse_match(r, -found);
+    } else if (found == 0) {
+        decide_unmatched(r);
+    } else {
+        r->method = r->handler->methods[head->method];
+        if (!r->method)
+            refuse(r, 405, "");
+    }
+}
+
+static void apply_limits(spout_request *r)
+{
+    const spi_handler *handler = r->handler;
+    spi_exchange *exchange = r->exchange;
+    int64_t max = handler->spec.max_body_size;
+    if (handler->stream_body)
+        exchange
+            ->body_mode = SPI_BODY_STREAM; /* a refused one is answered without reading its body */
+    if (max)
+        exchange->max_body = max == SPOUT_NONE ? UINT64_MAX : max == SPOUT_ZERO ? 0 : (uint64_t)max;
+    if (handler->spec.body_timeout_ms)
+        exchange->body_timeout_ms = handler->spec.body_timeout_ms;
+    exchange->hang_up_on_eof = handler->cancel_on_close;
+}
+
+static int on_head(void *self, spi_exchange *exchange)
+{
+    spout_request *r = spi_arena_calloc(exchange->arena, sizeof *r);
+    r->exchange = exchange;
+    r->application = self;
+    r->started_us = spout_log_enabled(SPOUT_LOG_INFO) ? spi_now_us() : exchange->started_us;
+    exchange->user = r;
+    decide(r);
+    apply_limits(r);
+    if (!r->refusal || !exchange->head.expect_continue)
+        return 0;
+    spout_error_set(SPOUT_EHTTP, "%s", r->refusal_why); /* before the client sends its body */
+    return -r->refusal;
+}
+
+/* --- the handler --- */
+
+static int call_hook(spout_request *r, spout_method *hook)
+{
+    int result = hook(r);
+    if (result <= 0)
+        return result;
+    return spout_error_set(
+        SPOUT_EFAILED, "a handler returned %d: it returns 0 or a negative code", result);
+}
+
+static int call_guarded(void *arg)
+{
+    spout_request *r = arg;
+    return call_hook(r, r->handler->spec.set_default_headers);
+}
+
+static int refusal(const spout_request *r)
+{
+    return spout_error_set_status(r->refusal, "%s", r->refusal_why);
+}
+
+static int begin(spout_request *r)
+{
+    const spi_handler *handler = r->handler;
+    if (handler->spec.state_size)
+        r->state = spi_arena_calloc(spi_request_arena(r), handler->spec.state_size);
+    int result = 0;
+    if (handler->spec.initialize)
+        result = call_hook(r, handler->spec.initialize);
+    if (result == 0 && handler->spec.set_default_headers)
+        result = call_hook(r, handler->spec.set_default_headers);
+    if (result == 0 && r->refusal && r->refusal != 404)
+        result = refusal(r);
+    return result;
+}
+
+/* A handler for any method may want the bytes as they are, however bad. */
+static int check_form(spout_request *r)
+{
+    if (r->method == r->handler->spec.any || r->handler->stream_body || !r->exchange->body.len)
+        return 0;
+    return spi_arguments_check_form(r);
+}
+
+static int run_handler(void *arg)
+{
+    spout_request *r = arg;
+    const spi_handler *handler = r->handler;
+    int result = begin(r);
+    if (result == 0)
+        result = check_form(r);
+    if (result == 0 && handler->spec.prepare)
+        result = call_hook(r, handler->spec.prepare);
+    if (result < 0 || r->response.ended)
+        return result;
+    return r->refusal ? refusal(r) : call_hook(r, r->method);
+}
+
+void spi_request_default_headers(spout_request *r)
+{
+    if (!r->handler->spec.set_default_headers)
+        return;
+    if (spi_task_call(call_guarded, r) < 0)
+        spi_log_current_error(
+            SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR, "set_default_headers failed");
+}
+
+static int run_on_finish(void *arg)
+{
+    spout_request *r = arg;
+    return call_hook(r, r->handler->spec.on_finish);
+}
+
+static int run_on_connection_close(void *arg)
+{
+    spout_request *r = arg;
+    return call_hook(r, r->handler->spec.on_connection_close);
+}
+
+static void run_last_hook(spout_request *r, spout_task_fn *fn, const char *name)
+{
+    if (spi_task_call(fn, r) < 0)
+        spi_log_current_error(SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR,
+            spi_arena_format(
+                spi_request_arena(r), "%s failed in %s", name, spi_request_summary(r)));
+}
+
+/* --- the end --- */
+
+static void free_request(spout_request *r)
+{
+    spi_error_free(r->failure);
+    r->failure = NULL;
+    spi_application_unref(r->application);
+}
+
+static void release(spout_request *r)
+{
+    spi_exchange *exchange = r->exchange;
+    free_request(r);
+    exchange->ops->release(exchange);
+}
+
+static void drop_hold(spout_request *r)
+{
+    if (--r->holds > 0)
+        return;
+    if (r->starter)
+        r->starter->ended = true;
+    else
+        release(r);
+}
+
+/* Turns what the handler has returned, and what went wrong before, into a sent reply. */
+static void conclude(spout_request *r, int result)
+{
+    if (result == 0 && r->failure) {
+        result = spi_error_put(r->failure);
+        r->failure = NULL;
+    }
+    if (result == 0 && !r->response.ended && !r->websocket)
+        result = spi_response_end(r);
+    if (result < 0)
+        spi_request_answer_error(r);
+    spi_request_log(r);
+}
+
+static int call_open(void *arg)
+{
+    spout_request *r = arg;
+    const spout_websocket_handler *handler = r->handler->spec.websocket;
+    return handler->open ? handler->open(r->websocket) : 0;
+}
+
+/* The exchange is the socket's from the handshake on, and the request ends with .open. */
+static void become_websocket(spout_request *r)
+{
+    int result = spi_task_call(call_open, r);
+    spout_error *error = result < 0 ? spi_error_take() : NULL;
+    if (r->handler->spec.on_finish)
+        run_last_hook(r, run_on_finish, "on_finish");
+    if (r->starter)
+        r->starter->handed = true;
+    struct spout_websocket *ws = r->websocket;
+    free_request(r);
+    if (error)
+        spi_error_put(error);
+    spi_websocket_start(ws, result);
+}
+
+static int serve(void *arg)
+{
+    spout_request *r = arg;
+    r->running = true;
+    spi_response_reset(r);
+    conclude(r, spi_task_call(run_handler, r));
+    r->running = false;
+    if (r->websocket) {
+        become_websocket(r);
+        return 0;
+    }
+    if (r->handler->spec.on_finish)
+        run_last_hook(r, run_on_finish, "on_finish");
+    drop_hold(r);
+    return 0;
+}
+
+/* < 0: there is no stack; nothing has happened. */
+static int start(spout_request *r)
+{
+    spi_starter starter = { 0 };
+    r->starter = &starter;
+    r->holds = 1;
+    spi_application_ref(r->application);
+    const spi_task_start how = {
+        .name = *r->handler->name ? r->handler->name : "request", .fn = serve, .arg = r
+    };
+    int result = spi_task_run(r->exchange->loop, &how, &r->task);
+    if (starter.handed)
+        return 0;
+    r->starter = NULL;
+    if (result < 0)
+        spi_application_unref(r->application);
+    else if (starter.ended)
+        release(r);
+    return result;
+}
+
+static void log_no_stack(spi_web_loop *web, spout_loop *loop)
+{
+    int64_t now = spi_loop_now(loop);
+    web->refused++;
+    if (now - 1000 < web->refused_at_ms)
+        return;
+    spi_log_error("503: %llu requests were turned away: %s", (unsigned long long)web->refused,
+        spout_error_message());
+    web->refused_at_ms = now;
+    web->refused = 0;
+}
+
+static void on_request(void *self, spi_exchange *exchange)
+{
+    (void)self;
+    spout_request *r = exchange->user;
+    if (start(r) == 0)
+        return;
+    log_no_stack(spi_web_loop_of(exchange->loop), exchange->loop);
+    spi_request_answer_without_stack(r);
+    spi_error_free(r->failure);
+    exchange->ops->release(exchange);
+}
+
+static int on_error(void *self, spi_exchange *exchange, int status)
+{
+    (void)self;
+    spout_request *r = exchange->user;
+    if (!r)
+        return SPOUT_ESTATE;
+    if (!r->refusal)
+        refuse(r, status, spi_arena_strdup(exchange->arena, spout_error_message()));
+    return start(r);
+}
+
+/* --- the client went away --- */
+
+static int serve_connection_close(void *arg)
+{
+    spout_request *r = arg;
+    run_last_hook(r, run_on_connection_close, "on_connection_close");
+    drop_hold(r);
+    return 0;
+}
+
+static void on_gone(void *self, spi_exchange *exchange)
+{
+    (void)self;
+    spout_request *r = exchange->user;
+    if (!r->running || r->response.ended)
+        return;
+    if (r->handler->cancel_on_close)
+        spi_task_cancel(r->task);
+    if (!r->handler->spec.on_connection_close)
+        return;
+    r->holds++;
+    const spi_task_start how = {
+        .name = "on_connection_close", .fn = serve_connection_close, .arg = r
+    };
+    if (spi_task_run(exchange->loop, &how, NULL) < 0) {
+        r->holds--;
+        spi_log_current_error(
+            SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR, "on_connection_close could not run");
+    }
+}
+
+const spi_service spi_application_service = {
+    .on_head = on_head,
+    .on_request = on_request,
+    .on_error = on_error,
+    .on_gone = on_gone,
+};

@@ -1,0 +1,92 @@
+/*
+ * A request from inside. It lies in its exchange's arena, from the head on; its coroutine runs from on_request (or on_error) on.
+ *
+ * Each group of members belongs to one file: response.c, input.c, request.c. What handlers allocate in scopes of their own lies in
+ * another arena, the coroutine's: so an inner scope that is popped takes nothing of the request with it.
+ */
+#ifndef SPI_REQUEST_H
+#define SPI_REQUEST_H
+
+#include <spout/error.h>
+#include <spout/web.h>
+
+#include "http/exchange.h"
+#include "loop/task.h"
+#include "web/application.h"
+#include "web/response.h"
+#include "web/router.h"
+
+/* What a loop keeps for all requests on it. */
+typedef struct spi_web_loop {
+    spi_matcher matcher;
+    int64_t refused_at_ms; /* when it was last logged that there are no stacks */
+    uint64_t refused;      /* and how many requests were turned away since */
+} spi_web_loop;
+spi_web_loop *spi_web_loop_of(spout_loop *loop);
+
+struct spi_input;
+
+/* Whoever starts the coroutine, while that has not come back: releases the request in its place. */
+typedef struct spi_starter {
+    bool ended;  /* the request is over */
+    bool handed; /* its exchange belongs to a WebSocket now, the request is gone */
+} spi_starter;
+
+struct spout_request {
+    spi_exchange *exchange;
+    spout_application *application;
+    const spi_handler *handler;
+    spout_method *method; /* NULL where the request is refused */
+    spi_match match;
+    int refusal;             /* the status, decided from the head or by the connection */
+    const char *refusal_why; /* for the log; "": nothing to say */
+
+    spi_response response;
+    struct spi_input *input; /* what has been asked for; NULL: nothing yet */
+    void *state;
+
+    spout_error *failure;              /* of a write or an argument, decides at the end; owned */
+    struct spout_websocket *websocket; /* after a handshake */
+    spi_task *task;                    /* while the handler runs */
+    spi_starter *starter;
+    int64_t started_us;
+    uint8_t holds; /* coroutines that use the request */
+    bool running : 1;
+    bool logged : 1;
+    bool unmatched : 1;
+};
+
+static inline spi_arena *spi_request_arena(const spout_request *r)
+{
+    return r->exchange->arena;
+}
+
+/* Remembers the current error as the request's, if it is the first, and returns its code. */
+int spi_request_stick(spout_request *r);
+
+/* "GET /x (127.0.0.1)", in the request's arena. */
+const char *spi_request_summary(spout_request *r);
+
+/* Runs set_default_headers on a fresh reply. */
+void spi_request_default_headers(spout_request *r);
+
+/* The access log's line, once. */
+void spi_request_log(spout_request *r);
+
+/* The current error becomes the reply, or the end of the connection if one has begun; logs it. See error_page.c. */
+void spi_request_answer_error(spout_request *r);
+/* 503 from the loop itself: there is no stack to run anything on. */
+void spi_request_answer_without_stack(spout_request *r);
+
+/* Monotonic microseconds, read now. */
+int64_t spi_now_us(void);
+
+/* Runs the body of the functions of <spout/httputil.h> with the request's own arena as scope. */
+typedef struct spi_scope_guard {
+    struct spi_context *context;
+    spi_arena *outer;
+} spi_scope_guard;
+spi_scope_guard spi_request_scope_enter(const spout_request *r);
+void spi_scope_leave(spi_scope_guard guard);
+
+#endif

@@ -1,0 +1,277 @@
+#include "web/response.h"
+
+#include "base/text.h"
+#include "http/date.h"
+#include "web/request.h"
+
+enum {
+    FIRST_FIELDS = 8,
+    FIRST_PIECE = 256,
+    LARGEST_PIECE = 64 * 1024,
+    MAX_HELD = 256 * 1024 * 1024, /* of a body that is not flushed */
+    SLICE = 256 * 1024            /* given to the exchange at once */
+};
+
+static const spi_field default_type = { "Content-Type", "text/html; charset=UTF-8", 12, 24 };
+static const spi_field date_field = { "Date", NULL, 4, SPI_HTTP_DATE_LEN };
+
+void spi_response_reset(spout_request *r)
+{
+    spi_response *response = &r->response;
+    if (!response->fields) {
+        response->fields = spi_arena_alloc(spi_request_arena(r), FIRST_FIELDS * sizeof(spi_field));
+        response->field_capacity = FIRST_FIELDS;
+    }
+    spi_field *field = response->fields;
+    if (r->application->server_field.name)
+        *field++ = r->application->server_field;
+    *field++ = default_type;
+    *field++ = date_field;
+    response->field_count = (uint32_t)(field - response->fields);
+    response->status = 200;
+    response->reason = NULL;
+    response->declared = -1;
+    response->close = false;
+    response->type_set = false;
+    spi_response_drop_body(r);
+}
+
+void spi_response_drop_body(spout_request *r)
+{
+    r->response.first = r->response.last = NULL;
+    r->response.len = 0;
+}
+
+int spi_response_find(const spi_response *response, const char *name, size_t name_len)
+{
+    for (uint32_t i = 0; i < response->field_count; i++) {
+        const spi_field *field = &response->fields[i];
+        if (field->name_len == name_len && spi_lower(*field->name) == spi_lower(*name) &&
+            spi_equal_nocase(field->name, name_len, name, name_len))
+            return (int)i;
+    }
+    return -1;
+}
+
+static spi_field *new_field(spout_request *r)
+{
+    spi_response *response = &r->response;
+    if (response->field_count == response->field_capacity) {
+        uint32_t capacity = response->field_capacity * 2;
+        spi_field *fields = spi_arena_alloc(spi_request_arena(r), capacity * sizeof *fields);
+        memcpy(fields, response->fields, response->field_count * sizeof *fields);
+        response->fields = fields;
+        response->field_capacity = capacity;
+    }
+    return &response->fields[response->field_count++];
+}
+
+static spi_field make_field(const char *name, const char *value)
+{
+    return (spi_field){ name, value, (uint32_t)strlen(name), (uint32_t)strlen(value) };
+}
+
+void spi_response_add(spout_request *r, const char *name, const char *value)
+{
+    *new_field(r) = make_field(name, value);
+}
+
+void spi_response_put(spout_request *r, const char *name, const char *value)
+{
+    int at = spi_response_find(&r->response, name, strlen(name));
+    if (at < 0)
+        spi_response_add(r, name, value);
+    else
+        r->response.fields[at] = make_field(name, value);
+}
+
+void spi_response_remove_at(spi_response *response, uint32_t at)
+{
+    response->field_count--;
+    memmove(&response->fields[at], &response->fields[at + 1],
+        (response->field_count - at) * sizeof *response->fields);
+}
+
+static spi_piece *new_piece(spout_request *r, size_t len)
+{
+    spi_response *response = &r->response;
+    size_t size = response->last ? response->last->size * 2 : FIRST_PIECE;
+    if (size > LARGEST_PIECE)
+        size = LARGEST_PIECE;
+    if (size < len)
+        size = len;
+    spi_piece *piece = spi_arena_alloc(spi_request_arena(r), sizeof *piece + size);
+    piece->next = NULL;
+    piece->len = 0;
+    piece->size = size;
+    if (response->last)
+        response->last->next = piece;
+    else
+        response->first = piece;
+    response->last = piece;
+    return piece;
+}
+
+int spi_response_append(spout_request *r, const void *data, size_t len)
+{
+    spi_response *response = &r->response;
+    if (response->ended)
+        return spout_error_set(SPOUT_ESTATE, "the reply is finished: nothing can be added to it");
+    if (r->exchange->gone)
+        return spout_error_set(SPOUT_ECLOSED, "the client went away");
+    if (len > MAX_HELD - response->len)
+        return spout_error_set(
+            SPOUT_ELIMIT, "the reply is too large to be held: spout_flush sends it in parts");
+    if (!len)
+        return 0;
+    spi_piece *piece = response->last;
+    if (!piece || piece->size - piece->len < len)
+        piece = new_piece(r, len);
+    memcpy(piece->data + piece->len, data, len);
+    piece->len += len;
+    response->len += len;
+    return 0;
+}
+
+bool spi_status_is_bodiless(int status)
+{
+    return status < 200 || status == 204 || status == 304;
+}
+
+/* What describes a body that isn't there; Content-Location and Content-Security-Policy are no such fields. */
+static void strip_content_fields(spi_response *response)
+{
+    static const char *const names[] = { "Content-Type", "Content-Encoding", "Content-Language",
+        "Content-Range" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        int at = spi_response_find(response, names[i], strlen(names[i]));
+        if (at >= 0)
+            spi_response_remove_at(response, (uint32_t)at);
+    }
+}
+
+void spi_response_fill_date(spout_request *r)
+{
+    for (uint32_t i = 0; i < r->response.field_count; i++) {
+        if (!r->response.fields[i].value)
+            r->response.fields[i].value = spi_http_date(r->exchange->loop);
+    }
+}
+
+int spi_response_send_head(spout_request *r, int64_t content_length)
+{
+    spi_response *response = &r->response;
+    if (spi_status_is_bodiless(response->status)) {
+        strip_content_fields(response);
+        content_length = -1;
+    }
+    spi_response_fill_date(r);
+    const spi_reply_head head = {
+        .status = response->status,
+        .reason = response->reason,
+        .fields = response->fields,
+        .field_count = response->field_count,
+        .content_length = content_length,
+        .close = response->close,
+    };
+    int result = r->exchange->ops->send_head(r->exchange, &head);
+    if (result < 0)
+        return result;
+    response->head_sent = true;
+    return 0;
+}
+
+/* Waiting is a courtesy to memory: where it can't be (out of time, cancelled, on the loop) the queue takes it. */
+static int wait_for_room(spout_request *r)
+{
+    if (!spout_in_task())
+        return 0;
+    int result = r->exchange->ops->wait_writable(r->exchange);
+    return result == SPOUT_ETIMEDOUT || result == SPOUT_ECANCELED ? 0 : result;
+}
+
+static int send_slices(spout_request *r, spout_bytes body)
+{
+    const spi_exchange_ops *ops = r->exchange->ops;
+    while (body.len > SLICE) {
+        int result = ops->send_body(r->exchange, (spout_bytes){ body.data, SLICE });
+        if (result == 0)
+            result = wait_for_room(r);
+        if (result < 0)
+            return result;
+        body.data += SLICE;
+        body.len -= SLICE;
+    }
+    return ops->send_body(r->exchange, body);
+}
+
+int spi_response_send_pieces(spout_request *r)
+{
+    spi_response *response = &r->response;
+    size_t unsettled = 0;
+    for (spi_piece *piece = response->first; piece; piece = piece->next) {
+        int result = send_slices(r, (spout_bytes){ piece->data, piece->len });
+        unsettled += piece->len;
+        if (result == 0 && unsettled > SLICE && piece->next) {
+            result = wait_for_room(r);
+            unsettled = 0;
+        }
+        if (result < 0)
+            return result;
+    }
+    response->sent += response->len;
+    spi_response_drop_body(r);
+    return 0;
+}
+
+static int check_length(const spout_request *r)
+{
+    const spi_response *response = &r->response;
+    uint64_t len = response->sent + response->len;
+    if (response->declared < 0 || (uint64_t)response->declared == len)
+        return 0;
+    if (len == 0 && r->exchange->head.method == SPI_METHOD_HEAD)
+        return 0;
+    return spout_error_set(SPOUT_EINVAL,
+        "Content-Length was set to %lld, but the body has %llu bytes",
+        (long long)response->declared, (unsigned long long)len);
+}
+
+static bool wants_etag(const spout_request *r)
+{
+    spi_method method = r->exchange->head.method;
+    return r->handler->etag && r->response.status == 200 &&
+           (method == SPI_METHOD_GET || method == SPI_METHOD_HEAD);
+}
+
+/* The head of a reply that is complete. */
+static int begin_whole(spout_request *r)
+{
+    spi_response *response = &r->response;
+    if (spi_status_is_bodiless(response->status) && response->len)
+        return spout_error_set(SPOUT_EINVAL,
+            "a reply with status %d has no body, but %zu bytes were written", response->status,
+            response->len);
+    if (check_length(r) < 0)
+        return SPOUT_EINVAL;
+    if (wants_etag(r))
+        spi_response_check_etag(r);
+    int64_t length = response->declared >= 0 ? response->declared : (int64_t)response->len;
+    return spi_response_send_head(r, length);
+}
+
+int spi_response_end(spout_request *r)
+{
+    spi_response *response = &r->response;
+    int result = response->head_sent ? check_length(r) : begin_whole(r);
+    if (result == 0 && r->exchange->head.method == SPI_METHOD_HEAD)
+        spi_response_drop_body(r);
+    if (result == 0)
+        result = spi_response_send_pieces(r);
+    if (result == 0)
+        result = r->exchange->ops->finish(r->exchange);
+    if (result < 0)
+        return result;
+    response->ended = true;
+    return 0;
+}

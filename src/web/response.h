@@ -1,0 +1,66 @@
+/* The reply that a request builds: status, fields, the body as far as it is not sent, and how it goes out. */
+#ifndef SPI_RESPONSE_H
+#define SPI_RESPONSE_H
+
+#include <spout/web.h>
+
+#include "http/exchange.h"
+
+/* A piece of the body, in the request's arena. */
+typedef struct spi_piece {
+    struct spi_piece *next;
+    size_t len, size;
+    char data[];
+} spi_piece;
+
+typedef struct spi_response {
+    spi_field *fields; /* value NULL: the date, filled in when it goes out */
+    uint32_t field_count, field_capacity;
+    int status;
+    const char *reason; /* NULL: the standard phrase */
+    spi_piece *first, *last;
+    size_t len;       /* of the pieces */
+    uint64_t sent;    /* body bytes given to the exchange */
+    int64_t declared; /* Content-Length as the handler has set it; -1: not set */
+    const char *declared_text;
+    bool head_sent : 1;
+    bool ended : 1;
+    bool close : 1;
+    bool type_set : 1; /* Content-Type is the handler's */
+} spi_response;
+
+/* Back to 200 with nothing but Server, Content-Type and Date. Not after the head was sent. */
+void spi_response_reset(spout_request *r);
+
+/* The place of a field, or -1. */
+int spi_response_find(const spi_response *response, const char *name, size_t name_len);
+
+/* Sets a field of ours without checks: name and value are static or lie in the request's arena. */
+void spi_response_put(spout_request *r, const char *name, const char *value);
+
+/* Adds one more, and removes one. */
+void spi_response_add(spout_request *r, const char *name, const char *value);
+void spi_response_remove_at(spi_response *response, uint32_t at);
+
+int spi_response_append(spout_request *r, const void *data, size_t len);
+void spi_response_drop_body(spout_request *r);
+
+/* Gives the Date field its value. */
+void spi_response_fill_date(spout_request *r);
+
+/* Sends the head. content_length -1: not known. */
+int spi_response_send_head(spout_request *r, int64_t content_length);
+
+/* Sends the pieces; suspends where the peer is slow and there is much of them. */
+int spi_response_send_pieces(spout_request *r);
+
+/* Completes the reply: ETag, lengths, what is left. < 0: the error decides what follows. */
+int spi_response_end(spout_request *r);
+
+/* Whether the status has no body by definition: 1xx, 204, 304. */
+bool spi_status_is_bodiless(int status);
+
+/* Sets Etag unless there is one, and turns the reply to a 304 if the client has it (etag.c). */
+void spi_response_check_etag(spout_request *r);
+
+#endif

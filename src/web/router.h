@@ -1,0 +1,54 @@
+/* The routes of an application, and which of them a path belongs to: the first of the table that matches. */
+#ifndef SPI_ROUTER_H
+#define SPI_ROUTER_H
+
+#include "base/arena.h"
+#include "web/pattern.h"
+#include "web/trie.h"
+
+struct spi_handler;
+
+typedef struct spi_route {
+    spi_pattern pattern;
+    const struct spi_handler *handler;
+} spi_route;
+
+typedef struct spi_router {
+    spi_route *routes;
+    uint32_t count;
+    uint32_t *expressions; /* the routes that are not plain, in order */
+    uint32_t expression_count;
+    spi_trie *trie;
+} spi_router;
+
+/* `max` routes will be added. What it holds lies in the arena, but for compiled code: spi_router_finish. */
+void spi_router_init(spi_router *router, spi_arena *arena, uint32_t max);
+int spi_router_add(
+    spi_router *router, spi_arena *arena, const char *pattern, const struct spi_handler *handler);
+void spi_router_finish(spi_router *router);
+
+/* A capture, percent-decoded and NUL-terminated; text NULL if it took no part in the match. */
+typedef struct spi_capture {
+    const char *name; /* NULL if it has none */
+    const char *text;
+    size_t len;
+} spi_capture;
+
+typedef struct spi_match {
+    const struct spi_handler *handler;
+    const spi_capture *captures;
+    size_t capture_count;
+} spi_match;
+
+/*
+ * 1: found; 0: no route matches; < 0: a negated status with the error set: -400 for a capture that is not UTF-8 or holds a NUL (the
+ * handler is set all the same), -500 for an expression that needs too much work. Captures lie in the arena.
+ */
+int spi_router_match(const spi_router *router, spi_matcher *matcher, spi_arena *arena,
+    const char *path, size_t len, spi_match *ret_match);
+
+/* The path of a route with its captures filled in, in the arena. NULL: SPOUT_EINVAL. */
+const char *spi_router_reverse(
+    const spi_route *route, spi_arena *arena, const char *const *values, size_t count);
+
+#endif
