@@ -15,6 +15,11 @@ static spout_log_level level_of(int status)
     return status < 500 ? SPOUT_LOG_WARNING : SPOUT_LOG_ERROR;
 }
 
+bool spi_request_logs_remark(const spout_request *r, int status)
+{
+    return !r->application->options.log_function && spout_log_enabled(level_of(status));
+}
+
 static void write_line(spout_request *r)
 {
     int status = r->response.status;
@@ -23,8 +28,10 @@ static void write_line(spout_request *r)
         return;
     const spi_request_head *head = &r->exchange->head;
     long long hundredths = (long long)spout_request_time_us(r) / 10;
-    spout_log(SPOUT_LOGGER_ACCESS, level, "%d %s %s (%s) %lld.%02lldms", status, head->method_text,
-        head->target.data, spout_remote_ip(r), hundredths / 100, hundredths % 100);
+    const char *remark = r->remark ? r->remark : "";
+    spout_log(SPOUT_LOGGER_ACCESS, level, "%d %s %s (%s) %lld.%02lldms%s%s", status,
+        head->method_text, head->target.data, spout_remote_ip(r), hundredths / 100,
+        hundredths % 100, *remark ? ": " : "", remark);
 }
 
 void spi_request_log(spout_request *r)

@@ -16,7 +16,17 @@ static int status_of(const spout_error *error)
     return status ? status : 500;
 }
 
-/* As Tornado's log_exception: a deliberate status is a warning, if it has words; all else is the application's error. */
+/* The message and its causes, "what: cause: cause". */
+static const char *words_of(spi_arena *arena, const spout_error *error)
+{
+    const char *words = spi_arena_strdup(arena, spout_error_get_message(error));
+    while ((error = spout_error_get_cause(error)))
+        words = spi_arena_format(arena, "%s: %s", words, spout_error_get_message(error));
+    return words;
+}
+
+/* As Tornado's log_exception, a deliberate status is a warning, if it has words, and all else is the application's error. Unlike there
+   the words go into the access log's line, where there is one: a bad request is one line. */
 static void log_error(spout_request *r, const spout_error *error)
 {
     spi_arena *arena = spi_request_arena(r);
@@ -26,6 +36,8 @@ static void log_error(spout_request *r, const spout_error *error)
         const char *what = spi_arena_format(
             arena, "Uncaught error in %s%s", spi_request_summary(r), name);
         spi_log_current_error(SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR, what);
+    } else if (spi_request_logs_remark(r, status_of(error))) {
+        r->remark = words_of(arena, error);
     } else if (*spout_error_get_message(error)) {
         const char *what = spi_arena_format(
             arena, "%d %s", status_of(error), spi_request_summary(r));
@@ -148,7 +160,8 @@ static void give_up(spout_request *r)
 
 static bool is_quiet_end(const spout_request *r, int code)
 {
-    return r->exchange->gone && (code == SPOUT_ECLOSED || code == SPOUT_ECANCELED);
+    bool gone = r->exchange->gone || r->response.lost;
+    return gone && (code == SPOUT_ECLOSED || code == SPOUT_ECANCELED);
 }
 
 void spi_request_answer_error(spout_request *r)

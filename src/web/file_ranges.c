@@ -44,7 +44,8 @@ static int send_one(spout_request *r, const spi_file *file, spout_range range)
         close(file->fd);
         return result;
     }
-    return r->exchange->ops->send_file(r->exchange, file->fd, range.start, range.end - range.start);
+    return spi_response_sent(r,
+        r->exchange->ops->send_file(r->exchange, file->fd, range.start, range.end - range.start));
 }
 
 static void lay_out(spout_request *r, const spi_file *file, parts *all)
@@ -70,7 +71,7 @@ static void lay_out(spout_request *r, const spi_file *file, parts *all)
 
 static int send_text(spout_request *r, const char *text)
 {
-    return r->exchange->ops->send_body(r->exchange, spout_bytes_of(text));
+    return spi_response_sent(r, r->exchange->ops->send_body(r->exchange, spout_bytes_of(text)));
 }
 
 /* Each part has an fd of its own, since the exchange closes what it has sent. */
@@ -85,7 +86,8 @@ static int send_part(spout_request *r, const spi_file *file, const parts *all, i
         close(fd);
         return result;
     }
-    return r->exchange->ops->send_file(r->exchange, fd, range.start, range.end - range.start);
+    return spi_response_sent(
+        r, r->exchange->ops->send_file(r->exchange, fd, range.start, range.end - range.start));
 }
 
 static int send_many(spout_request *r, const spi_file *file, const spout_range *ranges, int count)

@@ -99,7 +99,7 @@ static int send_whole(spout_request *r, spi_file *file)
         close(file->fd);
         return result;
     }
-    return r->exchange->ops->send_file(r->exchange, file->fd, 0, file->size);
+    return spi_response_sent(r, r->exchange->ops->send_file(r->exchange, file->fd, 0, file->size));
 }
 
 static int answer_condition(spout_request *r, spi_file *file)

@@ -233,7 +233,7 @@ int spout_flush(spout_request *r)
 {
     if (send_parts(r) < 0)
         return spi_request_stick(r);
-    return r->exchange->ops->wait_writable(r->exchange);
+    return spi_response_sent(r, r->exchange->ops->wait_writable(r->exchange));
 }
 
 int spout_finish(spout_request *r)

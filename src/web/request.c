@@ -132,14 +132,21 @@ static void apply_limits(spout_request *r)
     exchange->hang_up_on_eof = handler->cancel_on_close;
 }
 
+/* The clock is read only for those who look at it. */
+static bool is_timed(const spout_request *r)
+{
+    return spout_log_enabled(SPOUT_LOG_INFO) || r->application->options.log_function ||
+           r->handler->spec.on_finish;
+}
+
 static int on_head(void *self, spi_exchange *exchange)
 {
     spout_request *r = spi_arena_calloc(exchange->arena, sizeof *r);
     r->exchange = exchange;
     r->application = self;
-    r->started_us = spout_log_enabled(SPOUT_LOG_INFO) ? spi_now_us() : exchange->started_us;
     exchange->user = r;
     decide(r);
+    r->started_us = is_timed(r) ? spi_now_us() : exchange->started_us;
     apply_limits(r);
     if (!r->refusal || !exchange->head.expect_continue)
         return 0;

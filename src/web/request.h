@@ -45,7 +45,8 @@ struct spout_request {
     struct spi_input *input; /* what has been asked for; NULL: nothing yet */
     void *state;
 
-    spout_error *failure;              /* of a write or an argument, decides at the end; owned */
+    const char *remark;   /* why an error was answered, for the access log; NULL: nothing to say */
+    spout_error *failure; /* of a write or an argument, decides at the end; owned */
     struct spout_websocket *websocket; /* after a handshake */
     spi_task *task;                    /* while the handler runs */
     spi_starter *starter;
@@ -72,6 +73,8 @@ void spi_request_default_headers(spout_request *r);
 
 /* The access log's line, once. */
 void spi_request_log(spout_request *r);
+/* Whether that line will be our own, with the remark, and written. */
+bool spi_request_logs_remark(const spout_request *r, int status);
 
 /* The current error becomes the reply, or the end of the connection if one has begun; logs it. See error_page.c. */
 void spi_request_answer_error(spout_request *r);

@@ -158,6 +158,13 @@ void spi_response_fill_date(spout_request *r)
     }
 }
 
+int spi_response_sent(spout_request *r, int result)
+{
+    if (result == SPOUT_ECLOSED)
+        r->response.lost = true;
+    return result;
+}
+
 int spi_response_send_head(spout_request *r, int64_t content_length)
 {
     spi_response *response = &r->response;
@@ -174,7 +181,7 @@ int spi_response_send_head(spout_request *r, int64_t content_length)
         .content_length = content_length,
         .close = response->close,
     };
-    int result = r->exchange->ops->send_head(r->exchange, &head);
+    int result = spi_response_sent(r, r->exchange->ops->send_head(r->exchange, &head));
     if (result < 0)
         return result;
     response->head_sent = true;
@@ -186,7 +193,7 @@ static int wait_for_room(spout_request *r)
 {
     if (!spout_in_task())
         return 0;
-    int result = r->exchange->ops->wait_writable(r->exchange);
+    int result = spi_response_sent(r, r->exchange->ops->wait_writable(r->exchange));
     return result == SPOUT_ETIMEDOUT || result == SPOUT_ECANCELED ? 0 : result;
 }
 
@@ -194,7 +201,8 @@ static int send_slices(spout_request *r, spout_bytes body)
 {
     const spi_exchange_ops *ops = r->exchange->ops;
     while (body.len > SLICE) {
-        int result = ops->send_body(r->exchange, (spout_bytes){ body.data, SLICE });
+        int result = spi_response_sent(
+            r, ops->send_body(r->exchange, (spout_bytes){ body.data, SLICE }));
         if (result == 0)
             result = wait_for_room(r);
         if (result < 0)
@@ -202,7 +210,7 @@ static int send_slices(spout_request *r, spout_bytes body)
         body.data += SLICE;
         body.len -= SLICE;
     }
-    return ops->send_body(r->exchange, body);
+    return spi_response_sent(r, ops->send_body(r->exchange, body));
 }
 
 int spi_response_send_pieces(spout_request *r)
@@ -269,7 +277,7 @@ int spi_response_end(spout_request *r)
     if (result == 0)
         result = spi_response_send_pieces(r);
     if (result == 0)
-        result = r->exchange->ops->finish(r->exchange);
+        result = spi_response_sent(r, r->exchange->ops->finish(r->exchange));
     if (result < 0)
         return result;
     response->ended = true;

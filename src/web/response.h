@@ -27,6 +27,7 @@ typedef struct spi_response {
     bool ended : 1;
     bool close : 1;
     bool type_set : 1; /* Content-Type is the handler's */
+    bool lost : 1;     /* sending has met a closed connection */
 } spi_response;
 
 /* Back to 200 with nothing but Server, Content-Type and Date. Not after the head was sent. */
@@ -53,6 +54,9 @@ int spi_response_send_head(spout_request *r, int64_t content_length);
 
 /* Sends the pieces; suspends where the peer is slow and there is much of them. */
 int spi_response_send_pieces(spout_request *r);
+
+/* Passes on what a function of the exchange has returned, and takes note of a connection that is closed. */
+int spi_response_sent(spout_request *r, int result);
 
 /* Completes the reply: ETag, lengths, what is left. < 0: the error decides what follows. */
 int spi_response_end(spout_request *r);

@@ -217,8 +217,8 @@ static void a_form_is_decoded_before_prepare(void **state)
     trace[0] = '\0';
     assert_int_equal(kit_post("/", "multipart/form-data; boundary=x", "junk")->status, 400);
     assert_string_equal(trace, "initialize headers headers finish ");
-    assert_int_equal(kit_log_lines(), 2);
-    assert_non_null(strstr(kit_log(), "general W 400 POST / (): Invalid body: "));
+    assert_int_equal(kit_log_lines(), 1);
+    assert_non_null(strstr(kit_log(), "ms: Invalid body: "));
 }
 
 static void prepare_may_end_it(void **state)
@@ -335,7 +335,7 @@ static void inner_scopes_take_nothing_of_the_request(void **state)
     const spi_memory_reply *reply = kit_get("/scoped?a=end");
     assert_int_equal(reply->status, 200);
     assert_int_equal(reply->body.len, 603);
-    assert_memory_equal(reply->body.data + 590, "0,1,2,3,4,5,6,7,8,9,end" + 10, 13);
+    assert_memory_equal(reply->body.data + 590, "5,6,7,8,9,end", 13);
 }
 
 static void a_client_that_leaves_is_told_to_the_hook(void **state)
