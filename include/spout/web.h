@@ -7,7 +7,7 @@
  * A method returns 0 when the reply is what it has written, or < 0 with an error, which becomes the error page: the status that
  * spout_fail gave it, else 500, logged with its causes. A positive result is a programming error (500).
  *
- * Order for each request (RequestHandler): initialize → set_default_headers → 405 if there is no such method → a form body is decoded (400) → prepare →
+ * Order for each request (RequestHandler): initialize → set_default_headers → 405 if there is no such method → prepare →
  * the method → the reply is sent → access log → on_finish. A prepare that finishes the reply ends it there. An OPTIONS without a method of
  * its own answers 204 with Allow, after prepare; where no route matches, prepare of the default handler runs before the 404.
  *
@@ -167,9 +167,9 @@ SPOUT_API int64_t spout_path_int(
  * The last value of an argument in query and form body (get_argument): UTF-8, control characters blanked, stripped of outer white space.
  * `fallback` if there is none.
  *
- * Forms are bodies of type application/x-www-form-urlencoded and multipart/form-data. A malformed one answers 400 "Invalid body: …"
- * before prepare, but where the method is .any: there, and for queries, when it is first looked at. A value that isn't UTF-8 gives `fallback`
- * and fails the request: whatever the method returns, the reply is a 400. Raw pairs never fail for that.
+ * Forms are bodies of type application/x-www-form-urlencoded and multipart/form-data. They are decoded when a
+ * handler first asks for something in them. A malformed one, and a value that isn't UTF-8, gives `fallback` and fails the request:
+ * whatever the method returns, the reply is a 400 "Invalid body: …". Raw pairs never fail for not being UTF-8.
  */
 SPOUT_API const char *spout_argument(spout_request *r, const char *name, const char *fallback);
 SPOUT_API const char *spout_query_argument(

@@ -119,7 +119,8 @@ static int on_child_end(parent *p, pid_t pid, int status)
         return 0; /* not one of ours */
     p->children[task_id] = 0;
     p->running--;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+    bool asked = p->stopping && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM; /* too early to catch it, or too late */
+    if (asked || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
         return 0;
     if (WIFSIGNALED(status))
         spi_log_warning("worker %d (pid %ld) was killed by signal %d", task_id, (long)pid, WTERMSIG(status));

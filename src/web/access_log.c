@@ -17,7 +17,9 @@ static spout_log_level level_of(int status)
 
 bool spi_request_logs_remark(const spout_request *r, int status)
 {
-    return !r->application->options.log_function && spout_log_enabled(level_of(status));
+    if (r->logged || r->response.head_sent || r->application->options.log_function)
+        return false;
+    return spout_log_enabled(level_of(status));
 }
 
 static void write_line(spout_request *r)

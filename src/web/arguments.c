@@ -48,7 +48,7 @@ static int parse_form(spout_request *r, spi_input *input)
     const spi_request_head *head = &r->exchange->head;
     const spi_field *type = content_type_field(r);
     bool urlencoded = has_type(type, "application/x-www-form-urlencoded", 33);
-    if (!r->exchange->body.len || (!urlencoded && !has_type(type, "multipart/form-data", 19)))
+    if (head->body_kind == SPI_BODY_NONE || (!urlencoded && !has_type(type, "multipart/form-data", 19)))
         return 0;
     if (spi_field_find(head->fields, head->field_count, "Content-Encoding", 16))
         return invalid_body("a form with a Content-Encoding");
@@ -58,7 +58,7 @@ static int parse_form(spout_request *r, spi_input *input)
                                                             : 0;
 }
 
-int spi_arguments_check_form(spout_request *r)
+static int parse_form_once(spout_request *r)
 {
     spi_input *input = spi_request_input(r);
     if (input->body.parsed)
@@ -72,7 +72,7 @@ int spi_arguments_check_form(spout_request *r)
 
 static const spi_pairs *body_pairs(spout_request *r)
 {
-    if (spi_arguments_check_form(r) < 0)
+    if (parse_form_once(r) < 0)
         spi_request_stick(r);
     return &spi_request_input(r)->body;
 }

@@ -22,9 +22,6 @@ typedef struct spi_input {
 
 spi_input *spi_request_input(spout_request *r);
 
-/* Parses the body if it is a form. < 0: a 400 "Invalid body: …" is the error. */
-int spi_arguments_check_form(spout_request *r);
-
 /* Received bytes as text: themselves if they are UTF-8, else read as Latin-1; blanked where there is a NUL. */
 const char *spi_text_of(spi_arena *arena, spout_bytes raw);
 

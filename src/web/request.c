@@ -191,21 +191,11 @@ static int begin(spout_request *r)
     return result;
 }
 
-/* A handler for any method may want the bytes as they are, however bad. */
-static int check_form(spout_request *r)
-{
-    if (r->method == r->handler->spec.any || r->handler->stream_body || !r->exchange->body.len)
-        return 0;
-    return spi_arguments_check_form(r);
-}
-
 static int run_handler(void *arg)
 {
     spout_request *r = arg;
     const spi_handler *handler = r->handler;
     int result = begin(r);
-    if (result == 0)
-        result = check_form(r);
     if (result == 0 && handler->spec.prepare)
         result = call_hook(r, handler->spec.prepare);
     if (result < 0 || r->response.ended)

@@ -155,11 +155,17 @@ def count_sockets(pid):
     return count
 
 
+def is_sanitized(path):
+    with open(path, "rb") as file:
+        return re.search(rb"__[at]san_init", file.read()) is not None
+
+
 class WithProbe(unittest.TestCase):
     def measure(self, server, target, load, label):
         """Runs `load` with a probe beside it, and checks the probe's times against those without load. A machine that was
-        busy with something else gets a second chance."""
-        for attempt in (1, 2):
+        busy with something else gets a second chance. A sanitizer makes a program several times slower, so there the times
+        are shown and not judged."""
+        for _ in range(2):
             with Probe(server.port, target) as unloaded:
                 time.sleep(UNLOADED_S)  # the length of the measurement
             with Probe(server.port, target) as loaded:
@@ -167,7 +173,7 @@ class WithProbe(unittest.TestCase):
             limit = 3 * unloaded.p99_ms + 10
             print(f"# {label}: p99 {unloaded.p99_ms:.2f} ms unloaded ({unloaded.count}), {loaded.p99_ms:.2f} ms beside "
                   f"({loaded.count}, slowest {loaded.slowest_ms:.1f}), limit {limit:.2f}", flush=True)
-            if loaded.p99_ms <= limit:
+            if loaded.p99_ms <= limit or is_sanitized(server.command[0]):
                 return result
         self.fail(f"{label}: p99 {loaded.p99_ms:.2f} ms, {unloaded.p99_ms:.2f} ms unloaded")
 
@@ -191,14 +197,15 @@ class HelloWorld(WithProbe):
         with Server("helloworld", "--max-body-size=10M") as server:
             before = count_sockets(server.pid)
             first_line = len(server.log)
-            clients, results = self.measure(server, "/?probe", lambda: self.be_rude(server.port), "helloworld")
+            clients = RudeClients(server.port)
+            results = self.measure(server, "/?probe", lambda: self.be_rude(clients), "helloworld")
             self.assert_nothing_left(server, before)
             self.check(results)
             self.assert_few_lines(server.log[first_line:], clients.sources)
             self.assertEqual(request(server.port, "GET", "/").text, "Hello, world")
 
-    def be_rude(self, port):
-        clients, results = RudeClients(port), {}
+    def be_rude(self, clients):
+        results = {}
         slow = threading.Thread(target=lambda: results.update(slow=clients.send_bytewise()))
         slow.start()
         for name, act in (("garbage", clients.send_garbage), ("tls", clients.send_tls), ("half", clients.half_close),
@@ -206,7 +213,7 @@ class HelloWorld(WithProbe):
             results[name] = act()
         clients.be_killed("post", 20)
         slow.join()
-        return clients, results
+        return results
 
     def check(self, results):
         for data, statuses in zip(GARBAGE, results["garbage"]):
@@ -226,21 +233,22 @@ class Inspect(WithProbe):
         with Server("inspect", "--max-body-size=10M") as server:
             before = count_sockets(server.pid)
             first_line = len(server.log)
-            clients, results = self.measure(server, "/?probe", lambda: self.be_rude(server.port), "inspect")
+            clients = RudeClients(server.port)
+            results = self.measure(server, "/?probe", lambda: self.be_rude(clients), "inspect")
             self.assert_nothing_left(server, before)
             self.assertEqual(results["much"], [[413]] * len(results["much"]))
             self.assertEqual(results["nested"], [[400]] * len(results["nested"]))
             self.assert_few_lines(server.log[first_line:], clients.sources)
             self.assertEqual(request(server.port, "GET", "/").status, 200)
 
-    def be_rude(self, port):
-        clients, results = RudeClients(port), {"much": [], "nested": []}
+    def be_rude(self, clients):
+        results = {"much": [], "nested": []}
         for _ in range(3):
             clients.be_killed("websocket", 20)
             clients.be_killed("post", 20)
             results["much"] += clients.send_too_much()
             results["nested"] += clients.nest_deeply()
-        return clients, results
+        return results
 
 
 class Sleepers(WithProbe):

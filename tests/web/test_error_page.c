@@ -241,6 +241,25 @@ static void running_out_of_stacks_is_503(void **state)
     spi_memory_exchange_free(first);
 }
 
+static int finish_and_fail(spout_request *r)
+{
+    spout_write(r, "done");
+    if (spout_finish(r) < 0)
+        return -1;
+    return spout_fail(r, 410, "too late for a page");
+}
+
+static void words_behind_a_finished_reply_are_logged(void **state)
+{
+    (void)state;
+    static const spout_handler handler = { .get = finish_and_fail };
+    static const spout_route late[] = { { "/", &handler }, { 0 } };
+    kit_start(late, NULL);
+    kit_expect(kit_get("/"), 200, "done");
+    assert_non_null(strstr(kit_log(), "access I 200 GET /"));
+    assert_non_null(strstr(kit_log(), "general W 410 GET / (): too late for a page"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,6 +274,7 @@ int main(void)
         cmocka_unit_test_teardown(a_body_that_is_too_large, tear_down),
         cmocka_unit_test_teardown(the_body_is_not_asked_for_when_it_is_not_wanted, tear_down),
         cmocka_unit_test_teardown(running_out_of_stacks_is_503, tear_down),
+        cmocka_unit_test_teardown(words_behind_a_finished_reply_are_logged, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -209,14 +209,14 @@ static void the_order_of_a_request(void **state)
     assert_string_equal(trace, "initialize headers prepare get finish ");
 }
 
-static void a_form_is_decoded_before_prepare(void **state)
+static void a_form_is_decoded_when_it_is_asked_for(void **state)
 {
     (void)state;
     kit_expect(kit_post("/", "application/x-www-form-urlencoded", "a=1"), 200, "1");
     assert_string_equal(trace, "initialize headers prepare post finish ");
     trace[0] = '\0';
     assert_int_equal(kit_post("/", "multipart/form-data; boundary=x", "junk")->status, 400);
-    assert_string_equal(trace, "initialize headers headers finish ");
+    assert_string_equal(trace, "initialize headers prepare post headers finish ");
     assert_int_equal(kit_log_lines(), 1);
     assert_non_null(strstr(kit_log(), "ms: Invalid body: "));
 }
@@ -378,7 +378,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_order_of_a_request, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_form_is_decoded_before_prepare, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_form_is_decoded_when_it_is_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(prepare_may_end_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_hook_clears_what_the_base_gives, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_method_that_is_not_there_is_405, set_up, tear_down),
