@@ -1,6 +1,6 @@
 /*
- * The ceiling: an epoll loop that finds the blank line and sends a fixed answer. No parsing, no routes, no timeouts.
- * What a server costs above this is its own.
+ * The ceiling: an epoll loop that finds the blank line and sends a fixed answer. No parsing, no
+ * routes, no timeouts. What a server costs above this is its own.
  *
  *     bare_http PORT
  */
@@ -15,8 +15,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const char answer[] = "HTTP/1.1 200 OK\r\nServer: bare\r\nContent-Type: text/html; charset=UTF-8\r\n"
-                             "Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: 12\r\n\r\nHello, world";
+static const char answer[] =
+    "HTTP/1.1 200 OK\r\nServer: bare\r\nContent-Type: text/html; charset=UTF-8\r\n"
+    "Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: 12\r\n\r\nHello, world";
 
 static int listen_on(uint16_t port)
 {
@@ -66,7 +67,8 @@ static void serve(int fd)
     }
     size_t ready = 0;
     const char *at = in, *end = in + len;
-    while (ready + sizeof answer < sizeof out && (at = memmem(at, (size_t)(end - at), "\r\n\r\n", 4))) {
+    while (ready + sizeof answer < sizeof out &&
+           (at = memmem(at, (size_t)(end - at), "\r\n\r\n", 4))) {
         memcpy(out + ready, answer, sizeof answer - 1);
         ready += sizeof answer - 1;
         at += 4;

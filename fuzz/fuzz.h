@@ -1,4 +1,5 @@
-/* What the fuzz targets share: a promise that holds always, a running hash of events, and ways to cut an input. */
+/* What the fuzz targets share: a promise that holds always, a running hash of events, and ways to
+   cut an input. */
 #ifndef FUZZ_H
 #define FUZZ_H
 

@@ -1,4 +1,5 @@
-/* Cookie fields. No value may become a cookie of another name: there are never more than pieces between semicolons. */
+/* Cookie fields. No value may become a cookie of another name: there are never more than pieces
+   between semicolons. */
 #include "fuzz.h"
 
 #include <spout/httputil.h>

@@ -1,4 +1,5 @@
-/* WebSocket frames, with options from the first byte. However the bytes are cut, the same messages and the same end must come out. */
+/* WebSocket frames, with options from the first byte. However the bytes are cut, the same messages
+   and the same end must come out. */
 #include "fuzz.h"
 
 #include "http/frame.h"

@@ -1,5 +1,5 @@
-/* Requests as a connection reads them: scan, copy, parse, decode the body, go on with what follows. However the bytes are cut, the
-   same must come out. */
+/* Requests as a connection reads them: scan, copy, parse, decode the body, go on with what follows.
+   However the bytes are cut, the same must come out. */
 #include "fuzz.h"
 
 #include "http/body.h"

@@ -1,4 +1,5 @@
-/* Where there is no libFuzzer: gives each file of the folders (and each file) named on the command line to the target, once. */
+/* Where there is no libFuzzer: gives each file of the folders (and each file) named on the command
+   line to the target, once. */
 #include "fuzz.h"
 
 #include <dirent.h>

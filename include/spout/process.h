@@ -12,13 +12,16 @@ extern "C" {
 SPOUT_API int spout_cpu_count(void);
 
 /*
- * Forks `workers` children (0: one for each CPU) and waits for them (fork_processes). Returns 0 with *ret_task_id from 0 in each child, and
- * once more with -1 in the parent when all children have ended well.
+ * Forks `workers` children (0: one for each CPU) and waits for them (fork_processes). Returns 0
+ * with *ret_task_id from 0 in each child, and once more with -1 in the parent when all children
+ * have ended well.
  *
- * A child that dies by a signal or ends with a status other than 0 is started again with the same id, up to `max_restarts` times in all
- * (0: 100), after the third at most one a second; beyond that the others are ended and SPOUT_EFAILED returned. SIGTERM and SIGINT to the
- * parent are passed on to the children, which are not started again then. SPOUT_ESTATE once a loop or an executor thread exists in the
- * process: it could only be copied half. Children have default signal dispositions, and end if the parent is killed (Linux).
+ * A child that dies by a signal or ends with a status other than 0 is started again with the same
+ * id, up to `max_restarts` times in all (0: 100), after the third at most one a second; beyond that
+ * the others are ended and SPOUT_EFAILED returned. SIGTERM and SIGINT to the parent are passed on
+ * to the children, which are not started again then. SPOUT_ESTATE once a loop or an executor thread
+ * exists in the process: it could only be copied half. Children have default signal dispositions,
+ * and end if the parent is killed (Linux).
  *
  * Example:
  *     int task_id;

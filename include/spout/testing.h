@@ -1,5 +1,6 @@
 /*
- * The test kit (Tornado's testing): requests against an application without sockets, and a clock that tests move by hand.
+ * The test kit (Tornado's testing): requests against an application without sockets, and a clock
+ * that tests move by hand.
  *
  * Example:
  *     spout_test_response *response = spout_test_fetch(application, &(spout_test_request){ .url = "/" });
@@ -23,7 +24,8 @@ typedef struct spout_test_header {
 typedef struct spout_test_request {
     const char *method; /* NULL: GET */
     const char *url;    /* path and query */
-    const spout_test_header *headers; /* ended by { 0 }; Host and Content-Length are added where missing */
+    /* ended by { 0 }; Host and Content-Length are added where missing */
+    const spout_test_header *headers;
     spout_bytes body;
     void *reserved[4];
 } spout_test_request;
@@ -36,17 +38,21 @@ typedef struct spout_test_response {
     bool complete;                    /* false: the connection was reset before the reply's end */
 } spout_test_response;
 
-/* Runs one request through the application over the in-memory exchange (AsyncHTTPTestCase.fetch). Outside a coroutine it turns the current
-   loop until the handler is done, on one it suspends. A malformed request gets the status that a client would see. Owned. NULL with the
-   error set: no reply came, within 5 s on a coroutine. */
-SPOUT_API spout_test_response *spout_test_fetch(spout_application *application,
-    const spout_test_request *request) SPOUT_SUSPENDS;
+/* Runs one request through the application over the in-memory exchange (AsyncHTTPTestCase.fetch).
+   Outside a coroutine it turns the current loop until the handler is done, on one it suspends. A
+   malformed request gets the status that a client would see. Owned. NULL with the error set: no
+   reply came, within 5 s on a coroutine. */
+SPOUT_API spout_test_response *spout_test_fetch(
+    spout_application *application, const spout_test_request *request) SPOUT_SUSPENDS;
 SPOUT_API void spout_test_response_free(spout_test_response *response);
-SPOUT_API const char *spout_test_response_header(const spout_test_response *response, const char *name); /* NULL if unset */
+/* NULL if unset */
+SPOUT_API const char *spout_test_response_header(
+    const spout_test_response *response, const char *name);
 
 /*
- * A clock for spout_loop_options that goes on only when it is told to: tests of timers take no time and have no luck.
- * spout_test_clock_skip lets it jump to the next timer whenever the loop would only wait.
+ * A clock for spout_loop_options that goes on only when it is told to: tests of timers take no time
+ * and have no luck. spout_test_clock_skip lets it jump to the next timer whenever the loop would
+ * only wait.
  *
  * Example:
  *     spout_test_clock *clock = spout_test_clock_new();

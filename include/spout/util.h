@@ -1,4 +1,5 @@
-/* Small things that every service needs and C lacks (Tornado's util, Python's uuid and datetime). */
+/* Small things that every service needs and C lacks (Tornado's util, Python's uuid and datetime).
+   */
 #ifndef SPOUT_UTIL_H
 #define SPOUT_UTIL_H
 

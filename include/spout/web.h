@@ -1,17 +1,21 @@
 /*
  * The web framework (Tornado's web): applications, handlers, requests and replies.
  *
- * A handler is a table of functions; a request is what Tornado's handler object is: what came in, what goes out, and the
- * state of one request. Each request runs on a coroutine of its own: calling is awaiting, returning ends the reply.
+ * A handler is a table of functions; a request is what Tornado's handler object is: what came in,
+ * what goes out, and the state of one request. Each request runs on a coroutine of its own: calling
+ * is awaiting, returning ends the reply.
  *
- * A method returns 0 when the reply is what it has written, or < 0 with an error, which becomes the error page: the status that
- * spout_fail gave it, else 500, logged with its causes. A positive result is a programming error (500).
+ * A method returns 0 when the reply is what it has written, or < 0 with an error, which becomes the
+ * error page: the status that spout_fail gave it, else 500, logged with its causes. A positive
+ * result is a programming error (500).
  *
- * Order for each request (RequestHandler): initialize → set_default_headers → 405 if there is no such method → prepare →
- * the method → the reply is sent → access log → on_finish. A prepare that finishes the reply ends it there. An OPTIONS without a method of
- * its own answers 204 with Allow, after prepare; where no route matches, prepare of the default handler runs before the 404.
+ * Order for each request (RequestHandler): initialize → set_default_headers → 405 if there is no
+ * such method → prepare → the method → the reply is sent → access log → on_finish. A prepare that
+ * finishes the reply ends it there. An OPTIONS without a method of its own answers 204 with Allow,
+ * after prepare; where no route matches, prepare of the default handler runs before the 404.
  *
- * A request that failed because its client went away (SPOUT_ECLOSED, SPOUT_ECANCELED) is logged with status 499, and not as an error.
+ * A request that failed because its client went away (SPOUT_ECLOSED, SPOUT_ECANCELED) is logged
+ * with status 499, and not as an error.
  *
  * Everything handed out is scoped to the request, unless said otherwise.
  *
@@ -52,8 +56,8 @@ typedef int spout_method(spout_request *r) SPOUT_SUSPENDS;
 /* In a handler: clears a function that .base would give. Never called. */
 SPOUT_API int spout_no_hook(spout_request *r);
 
-/* A handler. Static data as a rule; must outlive the application. Unset members (0, NULL) come from .base, its base, and so on.
-   Flags: 0 inherit, 1 on, SPOUT_NONE off. */
+/* A handler. Static data as a rule; must outlive the application. Unset members (0, NULL) come from
+   .base, its base, and so on. Flags: 0 inherit, 1 on, SPOUT_NONE off. */
 struct spout_handler {
     const spout_handler *base;
     const char *name; /* for spout_reverse_url, logs and statistics; not inherited */
@@ -88,10 +92,11 @@ struct spout_handler {
     void *reserved[4];
 };
 
-/* A table of routes ends with { 0 }. A pattern is a regular expression (PCRE2), anchored at both ends, in which {name}, {name:int} (1–18
-   digits) and {name:path} (anything, slashes too, or nothing) stand for a segment, a number, the rest. It is matched against the path as
-   received, still percent-encoded; captures are decoded, and a capture that isn't UTF-8 or holds a NUL is a 400. The first match of
-   the table wins (URLSpec). */
+/* A table of routes ends with { 0 }. A pattern is a regular expression (PCRE2), anchored at both
+   ends, in which {name}, {name:int} (1–18 digits) and {name:path} (anything, slashes too, or
+   nothing) stand for a segment, a number, the rest. It is matched against the path as received,
+   still percent-encoded; captures are decoded, and a capture that isn't UTF-8 or holds a NUL is a
+   400. The first match of the table wins (URLSpec). */
 typedef struct spout_route {
     const char *pattern;
     const spout_handler *handler;
@@ -102,7 +107,8 @@ typedef void spout_log_function(spout_request *r);
 
 typedef struct spout_application_options {
     void *data; /* spout_data(r) */
-    /* When nothing matches: its methods if it has one for the request, else 404 with its default headers and its write_error. NULL: 404. */
+    /* When nothing matches: its methods if it has one for the request, else 404 with its default
+       headers and its write_error. NULL: 404. */
     const spout_handler *default_handler;
     spout_log_function *log_function; /* instead of the access log; spout_no_log switches it off */
     bool serve_traceback;             /* error pages show message and causes: for development */
@@ -111,8 +117,9 @@ typedef struct spout_application_options {
     void *reserved[4];
 } spout_application_options;
 
-/* Flattens and checks the handlers and compiles the routes. Owned. NULL: a bad pattern, a cycle of bases, a name that two handlers have,
-   a static folder that isn't there. An application serves on one loop: each loop and each worker has its own. */
+/* Flattens and checks the handlers and compiles the routes. Owned. NULL: a bad pattern, a cycle of
+   bases, a name that two handlers have, a static folder that isn't there. An application serves on
+   one loop: each loop and each worker has its own. */
 SPOUT_API spout_application *spout_application_new(
     const spout_route *routes, const spout_application_options *options);
 SPOUT_API void spout_application_free(
@@ -120,7 +127,8 @@ SPOUT_API void spout_application_free(
 
 SPOUT_API void *spout_application_data(spout_application *application);
 
-/* Makes a server for the application on the current loop and listens (listen). options NULL: any free port. The server is the application's. */
+/* Makes a server for the application on the current loop and listens (listen). options NULL: any
+   free port. The server is the application's. */
 SPOUT_API spout_http_server *spout_application_listen(
     spout_application *application, const spout_listen_options *options);
 /* The same without a socket yet: for spout_http_server_add_socket. */
@@ -131,7 +139,8 @@ SPOUT_API size_t spout_application_connections(const spout_application *applicat
 
 SPOUT_API void spout_no_log(spout_request *r);
 
-/* The path of a named route with its captures filled in, percent-encoded, from `count` texts (reverse_url). */
+/* The path of a named route with its captures filled in, percent-encoded, from `count` texts
+   (reverse_url). */
 SPOUT_API const char *spout_reverse_url(
     spout_request *r, const char *name, const char *const *values, size_t count);
 
@@ -148,8 +157,8 @@ SPOUT_API const char *spout_protocol(spout_request *r);     /* "http" or "https"
 SPOUT_API const char *spout_host(spout_request *r);         /* host[:port], lower-cased */
 SPOUT_API const char *spout_remote_ip(spout_request *r);    /* "" for a Unix socket */
 
-/* A request header by name, case ignored; repeated ones joined by ", "; `fallback` if there is none. Bytes that aren't UTF-8 are read
-   as Latin-1. */
+/* A request header by name, case ignored; repeated ones joined by ", "; `fallback` if there is
+   none. Bytes that aren't UTF-8 are read as Latin-1. */
 SPOUT_API const char *spout_header(spout_request *r, const char *name, const char *fallback);
 SPOUT_API spout_bytes spout_header_bytes(
     spout_request *r, const char *name); /* raw; the last of repeated ones; data NULL if none */
@@ -157,19 +166,21 @@ SPOUT_API size_t spout_header_count(spout_request *r);
 SPOUT_API bool spout_header_at(spout_request *r, size_t index, spout_bytes *ret_name,
     spout_bytes *ret_value); /* as received */
 
-/* A path capture by name ({name} or a named group), or by number from 1: percent-decoded. NULL if it took no part in the match. */
+/* A path capture by name ({name} or a named group), or by number from 1: percent-decoded. NULL if
+   it took no part in the match. */
 SPOUT_API const char *spout_path_argument(spout_request *r, const char *name);
 SPOUT_API const char *spout_path_argument_at(spout_request *r, size_t index);
 SPOUT_API int64_t spout_path_int(
     spout_request *r, const char *name); /* of {name:int}, or of 1–18 digits; 0 for anything else */
 
 /*
- * The last value of an argument in query and form body (get_argument): UTF-8, control characters blanked, stripped of outer white space.
- * `fallback` if there is none.
+ * The last value of an argument in query and form body (get_argument): UTF-8, control characters
+ * blanked, stripped of outer white space. `fallback` if there is none.
  *
- * Forms are bodies of type application/x-www-form-urlencoded and multipart/form-data. They are decoded when a
- * handler first asks for something in them. A malformed one, and a value that isn't UTF-8, gives `fallback` and fails the request:
- * whatever the method returns, the reply is a 400 "Invalid body: …". Raw pairs never fail for not being UTF-8.
+ * Forms are bodies of type application/x-www-form-urlencoded and multipart/form-data. They are
+ * decoded when a handler first asks for something in them. A malformed one, and a value that isn't
+ * UTF-8, gives `fallback` and fails the request: whatever the method returns, the reply is a 400
+ * "Invalid body: …". Raw pairs never fail for not being UTF-8.
  */
 SPOUT_API const char *spout_argument(spout_request *r, const char *name, const char *fallback);
 SPOUT_API const char *spout_query_argument(
@@ -178,7 +189,8 @@ SPOUT_API const char *spout_body_argument(spout_request *r, const char *name, co
 SPOUT_API size_t spout_arguments(
     spout_request *r, const char *name, const char *const **ret_values); /* all, query first */
 
-/* The same, but required: NULL with a 400 "Missing argument NAME" set, so that `if (!x) return -1;` is complete. */
+/* The same, but required: NULL with a 400 "Missing argument NAME" set, so that `if (!x) return -1;`
+   is complete. */
 SPOUT_API const char *spout_need_argument(spout_request *r, const char *name);
 
 /* Raw pairs and files as received, for those who need bytes. */
@@ -192,42 +204,48 @@ SPOUT_API size_t spout_cookies(spout_request *r, const spout_pair **ret_pairs);
 
 SPOUT_API spout_bytes spout_body(spout_request *r); /* complete, unless .stream_body */
 
-/* The body as JSON, whatever its Content-Type: borrowed, valid with the request. NULL with a 400 set: not JSON, nested deeper than 128.
-   Any value, not only objects and arrays; texts may hold a NUL. Of repeated keys the last counts. */
+/* The body as JSON, whatever its Content-Type: borrowed, valid with the request. NULL with a 400
+   set: not JSON, nested deeper than 128. Any value, not only objects and arrays; texts may hold a
+   NUL. Of repeated keys the last counts. */
 SPOUT_API json_t *spout_need_json(spout_request *r);
 
-/* With .stream_body: the next piece, > 0 with it (scoped until the next call), 0 at the end, < 0; what is wrong with the body (400, 408,
-   413) comes as an error with that status. The first call sends the 100 that the client may be waiting for. */
+/* With .stream_body: the next piece, > 0 with it (scoped until the next call), 0 at the end, < 0;
+   what is wrong with the body (400, 408, 413) comes as an error with that status. The first call
+   sends the 100 that the client may be waiting for. */
 SPOUT_API int spout_read_body(spout_request *r, spout_bytes *ret_piece) SPOUT_SUSPENDS;
 
 /* --- what goes out --- */
 
-/* These fail with SPOUT_EINVAL for what a head may not hold, and with SPOUT_ESTATE once it was sent; nothing is changed then. */
+/* These fail with SPOUT_EINVAL for what a head may not hold, and with SPOUT_ESTATE once it was
+   sent; nothing is changed then. */
 SPOUT_API int spout_set_status(spout_request *r, int status,
     const char *reason); /* 200–999; reason NULL: the standard phrase */
 SPOUT_API int spout_get_status(spout_request *r);
-/* Replaces. Content-Length has to agree with what is written (500 otherwise); `Connection: close` ends the connection behind the reply;
-   Transfer-Encoding is the server's (SPOUT_EINVAL). */
+/* Replaces. Content-Length has to agree with what is written (500 otherwise); `Connection: close`
+   ends the connection behind the reply; Transfer-Encoding is the server's (SPOUT_EINVAL). */
 SPOUT_API int spout_set_header(spout_request *r, const char *name, const char *value);
 SPOUT_API int spout_add_header(spout_request *r, const char *name, const char *value);
 SPOUT_API int spout_clear_header(spout_request *r, const char *name);
 SPOUT_API const char *spout_get_reply_header(
     spout_request *r, const char *name); /* NULL if unset */
 
-/* Appends to the reply (write). Sent when the method returns, or by spout_flush; up to 256 MiB are held. Returns 0, never a count. A failure is
-   sticky: it becomes the error of the request, unless the method returns another. SPOUT_ECLOSED when the client is gone, SPOUT_ESTATE after
+/* Appends to the reply (write). Sent when the method returns, or by spout_flush; up to 256 MiB are
+   held. Returns 0, never a count. A failure is sticky: it becomes the error of the request, unless
+   the method returns another. SPOUT_ECLOSED when the client is gone, SPOUT_ESTATE after
    spout_finish. */
 SPOUT_API int spout_write(spout_request *r, const char *text);
 SPOUT_API int spout_write_bytes(spout_request *r, spout_bytes bytes);
 SPOUT_API int spout_write_format(spout_request *r, const char *format, ...) SPOUT_PRINTF(2, 3);
-/* Steals the reference. Sets Content-Type: application/json; charset=UTF-8. Compact, characters beyond ASCII as they are. Any value, nested
-   at most 128 deep. NULL is a 500 with its cause. */
+/* Steals the reference. Sets Content-Type: application/json; charset=UTF-8. Compact, characters
+   beyond ASCII as they are. Any value, nested at most 128 deep. NULL is a 500 with its cause. */
 SPOUT_API int spout_write_json(spout_request *r, json_t *value);
 
-/* Sends what is written so far, the head first; suspends while the client is too slow (flush). No ETag then, and chunks unless Content-Length was
-   set. SPOUT_ETIMEDOUT and SPOUT_ECANCELED end the wait only: what was written is on its way. */
+/* Sends what is written so far, the head first; suspends while the client is too slow (flush). No
+   ETag then, and chunks unless Content-Length was set. SPOUT_ETIMEDOUT and SPOUT_ECANCELED end the
+   wait only: what was written is on its way. */
 SPOUT_API int spout_flush(spout_request *r) SPOUT_SUSPENDS;
-/* Ends the reply before the method returns: for work that comes after it (finish). The next request of the connection waits for that. */
+/* Ends the reply before the method returns: for work that comes after it (finish). The next request
+   of the connection waits for that. */
 SPOUT_API int spout_finish(spout_request *r) SPOUT_SUSPENDS;
 SPOUT_API bool spout_is_finished(spout_request *r);
 SPOUT_API bool spout_is_gone(spout_request *r); /* the client went away */
@@ -235,8 +253,9 @@ SPOUT_API bool spout_is_gone(spout_request *r); /* the client went away */
 /* Location as given; status 300–399, 0: 302. Ends the reply. */
 SPOUT_API int spout_redirect(spout_request *r, const char *url, int status) SPOUT_SUSPENDS;
 
-/* Sets the error: `return spout_fail(r, 404, "no such story");`. The message goes to the log (an empty one logs nothing), and to the page only with
-   serve_traceback. A status other than 400–599 becomes 500. */
+/* Sets the error: `return spout_fail(r, 404, "no such story");`. The message goes to the log (an
+   empty one logs nothing), and to the page only with serve_traceback. A status other than 400–599
+   becomes 500. */
 SPOUT_API int spout_fail(spout_request *r, int status, const char *format, ...) SPOUT_PRINTF(3, 4);
 
 /* --- around it --- */
@@ -249,10 +268,12 @@ SPOUT_API int64_t spout_request_time_us(spout_request *r);  /* since the head wa
 SPOUT_API spout_application *spout_request_application(spout_request *r);
 
 /*
- * Static files (StaticFileHandler): GET and HEAD, ETag, Last-Modified, conditions, ranges (several as multipart/byteranges; 416).
- * Never outside the folder: ".." and symbolic links that lead out of it are 403, as are folders without default_filename; other links are
- * followed. A folder's path without its slash is redirected (301). The strong ETag is made of size, modification time (to the nanosecond) and
- * inode: it changes with the file, and differs between copies on several machines. With ?v= in the query a client may keep the file for ever.
+ * Static files (StaticFileHandler): GET and HEAD, ETag, Last-Modified, conditions, ranges (several
+ * as multipart/byteranges; 416). Never outside the folder: ".." and symbolic links that lead out of
+ * it are 403, as are folders without default_filename; other links are followed. A folder's path
+ * without its slash is redirected (301). The strong ETag is made of size, modification time (to the
+ * nanosecond) and inode: it changes with the file, and differs between copies on several machines.
+ * With ?v= in the query a client may keep the file for ever.
  */
 typedef struct spout_static_options {
     const char *path;             /* the folder; must exist when the application is built */
@@ -261,8 +282,9 @@ typedef struct spout_static_options {
     void *reserved[4];
 } spout_static_options;
 
-/* Makes one file from disk the whole reply, with the same care: for pages outside a static folder. Content-Type by its name unless
-   it was set. 404 if there is none, 403 if it can't be read. The path is the application's: nothing of it is checked. */
+/* Makes one file from disk the whole reply, with the same care: for pages outside a static folder.
+   Content-Type by its name unless it was set. 404 if there is none, 403 if it can't be read. The
+   path is the application's: nothing of it is checked. */
 SPOUT_API int spout_write_file(spout_request *r, const char *path) SPOUT_SUSPENDS;
 
 #ifdef __cplusplus

@@ -1,8 +1,8 @@
 /*
  * WebSocket (Tornado's websocket; RFC 6455), and topics to publish to many.
  *
- * Messages of one socket are handled one after another, each on a coroutine of its own; the next frame is not read until the
- * handler has returned. An idle socket holds neither stack nor buffer.
+ * Messages of one socket are handled one after another, each on a coroutine of its own; the next
+ * frame is not read until the handler has returned. An idle socket holds neither stack nor buffer.
  *
  * Example:
  *     static int echo(spout_websocket *ws, spout_message m) { return spout_websocket_write(ws, m); }
@@ -24,7 +24,8 @@ extern "C" {
 typedef struct spout_websocket spout_websocket;
 typedef struct spout_request spout_request;
 
-/* A message. Received ones are scoped to the handler's call; texts are UTF-8 and have a NUL behind them (which they may also hold inside). */
+/* A message. Received ones are scoped to the handler's call; texts are UTF-8 and have a NUL behind
+   them (which they may also hold inside). */
 typedef struct spout_message {
     const char *data;
     size_t len;
@@ -37,7 +38,8 @@ static inline spout_message spout_message_of(const char *text)
     return message;
 }
 
-/* The functions of a kind of socket (WebSocketHandler). All may be NULL, and all but check_origin and select_subprotocol may suspend. */
+/* The functions of a kind of socket (WebSocketHandler). All may be NULL, and all but check_origin
+   and select_subprotocol may suspend. */
 typedef struct spout_websocket_handler {
     /* May write. No message comes before it returns. < 0: logged, closed with 1011. */
     int (*open)(spout_websocket *ws);
@@ -58,8 +60,8 @@ typedef struct spout_websocket_handler {
     int64_t max_message_size; /* bytes; 0: 10 MiB; beyond: 1009 */
     int64_t max_queue_size;   /* bytes that wait for a slow reader; 0: 1 MiB; beyond: see below */
     int64_t ping_interval_ms; /* 0: none */
-    /* 0: the interval, which is also the most; SPOUT_NONE: never. No pong, nor any other byte, by then: closed
-       with 1011. Silence doesn't count while a handler of the socket runs. */
+    /* 0: the interval, which is also the most; SPOUT_NONE: never. No pong, nor any other byte, by
+       then: closed with 1011. Silence doesn't count while a handler of the socket runs. */
     int64_t ping_timeout_ms;
     void *reserved[4];
 } spout_websocket_handler;
@@ -68,9 +70,10 @@ typedef struct spout_websocket_handler {
 SPOUT_API bool spout_websocket_is_same_origin(spout_request *r, const char *origin);
 
 /*
- * Sends a message as one frame (write_message). Suspends while the peer's queue is over its mark (64 KiB, or max_queue_size if that is
- * less); outside a coroutine, or from another socket's, it fails with SPOUT_ELIMIT instead where max_queue_size would be
- * passed. SPOUT_ECLOSED when closing or closed; SPOUT_EINVAL for a text that isn't UTF-8.
+ * Sends a message as one frame (write_message). Suspends while the peer's queue is over its mark
+ * (64 KiB, or max_queue_size if that is less); outside a coroutine, or from another socket's, it
+ * fails with SPOUT_ELIMIT instead where max_queue_size would be passed. SPOUT_ECLOSED when closing
+ * or closed; SPOUT_EINVAL for a text that isn't UTF-8.
  */
 SPOUT_API int spout_websocket_write(spout_websocket *ws, spout_message message) SPOUT_SUSPENDS;
 SPOUT_API int spout_websocket_write_text(spout_websocket *ws, const char *text) SPOUT_SUSPENDS;
@@ -79,9 +82,10 @@ SPOUT_API int spout_websocket_write_json(spout_websocket *ws, json_t *value) SPO
 /* Up to 125 bytes. */
 SPOUT_API int spout_websocket_ping(spout_websocket *ws, spout_bytes data);
 
-/* Starts the closing handshake; the peer has 5 s to answer, and what else it sends is ignored. code 0: 1000 with a reason, none without.
-   A reason beyond 123 bytes is cut at the end of a character. SPOUT_EINVAL for a code that may not be sent, or a reason that isn't
-   UTF-8; 0 if it is closing or closed already. */
+/* Starts the closing handshake; the peer has 5 s to answer, and what else it sends is ignored. code
+   0: 1000 with a reason, none without. A reason beyond 123 bytes is cut at the end of a character.
+   SPOUT_EINVAL for a code that may not be sent, or a reason that isn't UTF-8; 0 if it is closing or
+   closed already. */
 SPOUT_API int spout_websocket_close(spout_websocket *ws, int code, const char *reason);
 
 SPOUT_API bool spout_websocket_is_closed(const spout_websocket *ws); /* closing counts */
@@ -98,14 +102,17 @@ SPOUT_API void *spout_websocket_state(spout_websocket *ws);
 SPOUT_API const char *spout_websocket_subprotocol(const spout_websocket *ws);
 SPOUT_API const char *spout_websocket_remote_ip(const spout_websocket *ws, char out[46]);
 
-/* A handle that stays valid after the socket is gone (then every write fails with SPOUT_ECLOSED). */
+/* A handle that stays valid after the socket is gone (then every write fails with SPOUT_ECLOSED).
+   */
 SPOUT_API spout_websocket *spout_websocket_ref(spout_websocket *ws);
 SPOUT_API void spout_websocket_unref(spout_websocket *ws);
 
 /*
- * Topics: a frame is encoded once and shared by all members. Publishing never suspends: a member whose queue is over its maximum is
- * closed with 1013, with one line in the log, and the others don't notice (an empty queue takes a message of any size). Members leave by
- * themselves when they begin to close, so that .close finds its socket in no topic. Joining or leaving inside a callback is safe.
+ * Topics: a frame is encoded once and shared by all members. Publishing never suspends: a member
+ * whose queue is over its maximum is closed with 1013, with one line in the log, and the others
+ * don't notice (an empty queue takes a message of any size). Members leave by themselves when they
+ * begin to close, so that .close finds its socket in no topic. Joining or leaving inside a callback
+ * is safe.
  *
  * Example:
  *     static spout_topic *room; // made in .on_start
@@ -123,14 +130,14 @@ SPOUT_API int spout_topic_join(spout_topic *topic, spout_websocket *ws);
 SPOUT_API void spout_topic_leave(spout_topic *topic, spout_websocket *ws);
 SPOUT_API size_t spout_topic_count(const spout_topic *topic);
 
-/* To all members, but `except` (may be NULL). The number reached goes to ret_count (may be NULL). SPOUT_EINVAL for a text that isn't
-   UTF-8, else 0. */
+/* To all members, but `except` (may be NULL). The number reached goes to ret_count (may be NULL).
+   SPOUT_EINVAL for a text that isn't UTF-8, else 0. */
 SPOUT_API int spout_topic_publish(spout_topic *topic, spout_message message);
 SPOUT_API int spout_topic_publish_except(
     spout_topic *topic, spout_message message, const spout_websocket *except, size_t *ret_count);
 
-/* Walks the members in the order they joined: the next one after `after` (NULL: the first), or NULL, also if `after` is no member.
-   Don't suspend in between: members come and go meanwhile. */
+/* Walks the members in the order they joined: the next one after `after` (NULL: the first), or
+   NULL, also if `after` is no member. Don't suspend in between: members come and go meanwhile. */
 SPOUT_API spout_websocket *spout_topic_next(const spout_topic *topic, const spout_websocket *after);
 
 #ifdef __cplusplus

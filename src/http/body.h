@@ -1,4 +1,5 @@
-/* Decoding a message body: by length or in chunks (RFC 9112 §6, §7), from any pieces. Includes only base. */
+/* Decoding a message body: by length or in chunks (RFC 9112 §6, §7), from any pieces. Includes only
+   base. */
 #ifndef SPI_BODY_H
 #define SPI_BODY_H
 
@@ -14,7 +15,8 @@ typedef struct spi_body_decoder {
     uint8_t state;
 } spi_body_decoder;
 
-/* max SPOUT_NONE as UINT64_MAX. A Content-Length beyond max is the caller's to refuse before (-413). */
+/* max SPOUT_NONE as UINT64_MAX. A Content-Length beyond max is the caller's to refuse before
+   (-413). */
 void spi_body_decoder_init(
     spi_body_decoder *decoder, spi_body_kind kind, uint64_t content_length, uint64_t max);
 
@@ -26,9 +28,10 @@ typedef enum spi_body_result {
 } spi_body_result;
 
 /*
- * Takes from in[0..len) up to the next piece of content. *ret_used is how much was consumed; DATA: *ret_data is a view into `in`;
- * MORE: all was consumed and more is needed; END: the body is complete, in[*ret_used] begins what follows; BAD: *ret_status is 400
- * (bad chunk size, missing CRLF, bare CR or LF, chunk line over 4 KiB with its extension, trailers over 16 KiB, a trailer
+ * Takes from in[0..len) up to the next piece of content. *ret_used is how much was consumed; DATA:
+ * *ret_data is a view into `in`; MORE: all was consumed and more is needed; END: the body is
+ * complete, in[*ret_used] begins what follows; BAD: *ret_status is 400 (bad chunk size, missing
+ * CRLF, bare CR or LF, chunk line over 4 KiB with its extension, trailers over 16 KiB, a trailer
  * that isn't a field) or 413. Chunk extensions are skipped, trailers checked and dropped.
  */
 spi_body_result spi_body_decode(spi_body_decoder *decoder, const char *in, size_t len,

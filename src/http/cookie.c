@@ -9,7 +9,8 @@ static bool is_octal(char c, char max)
     return c >= '0' && c <= max;
 }
 
-/* Takes quotes off and resolves \ooo and \c, in place and in one pass; what isn't quoted stays as it is. */
+/* Takes quotes off and resolves \ooo and \c, in place and in one pass; what isn't quoted stays as
+   it is. */
 static spout_bytes unquote(char *text, size_t len)
 {
     if (len < 2 || text[0] != '"' || text[len - 1] != '"')

@@ -1,9 +1,10 @@
 /*
  * The exchange: one request and its reply, and all that web knows of a connection.
  *
- * A connection owns its exchanges: one after another for HTTP/1.1, many at once for HTTP/2 later, one in memory for the test client.
- * Whoever serves requests is a service: it is told of a head, then of the complete request (or at once, if it wants the body
- * as a stream), writes the reply through the exchange's table, and releases the exchange when it is done with it.
+ * A connection owns its exchanges: one after another for HTTP/1.1, many at once for HTTP/2 later,
+ * one in memory for the test client. Whoever serves requests is a service: it is told of a head,
+ * then of the complete request (or at once, if it wants the body as a stream), writes the reply
+ * through the exchange's table, and releases the exchange when it is done with it.
  *
  *     connection                          service (web)
  *     head parsed        ── on_head ──▶   sets body_mode, max_body …; < 0 refuses with a status
@@ -13,8 +14,8 @@
  *     peer gone          ── on_gone ───▶  (at most once, only between on_request or on_error and release)
  *                        ◀── release ──   the exchange's arena is reset; the next request may start
  *
- * A peer that is lost between on_head and on_request is nobody's news: what on_head makes belongs into the arena
- * (spi_arena_on_reset for what doesn't fit there).
+ * A peer that is lost between on_head and on_request is nobody's news: what on_head makes belongs
+ * into the arena (spi_arena_on_reset for what doesn't fit there).
  */
 #ifndef SPI_EXCHANGE_H
 #define SPI_EXCHANGE_H
@@ -28,15 +29,16 @@
 typedef struct spi_exchange spi_exchange;
 struct spi_blob; /* net/transport.h */
 
-/* The head of a reply. The exchange adds what frames the message: Content-Length, Transfer-Encoding, Connection; fields of
-   these names are left out, and `Connection: close` among them counts as `close`. */
+/* The head of a reply. The exchange adds what frames the message: Content-Length,
+   Transfer-Encoding, Connection; fields of these names are left out, and `Connection: close` among
+   them counts as `close`. */
 typedef struct spi_reply_head {
     int status;
     const char *reason;      /* NULL: the standard phrase; validated by web */
     const spi_field *fields; /* validated by web; Content-Length is not among them */
     size_t field_count;
-    int64_t content_length;  /* -1: not known (chunked, or until close for HTTP/1.0) */
-    bool close;              /* end the connection after this reply */
+    int64_t content_length; /* -1: not known (chunked, or until close for HTTP/1.0) */
+    bool close;             /* end the connection after this reply */
 } spi_reply_head;
 
 /* What a tunnel's owner (a WebSocket) is told after an upgrade. Same rules as spout_consumer. */
@@ -44,7 +46,9 @@ typedef struct spi_tunnel {
     void (*on_data)(void *self, char *data, size_t len);
     void (*on_eof)(void *self);
     void (*on_drain)(void *self);
-    void (*on_lost)(void *self); /* exactly once, but not after release; the exchange is gone when this returns, released or not */
+    /* exactly once, but not after release; the exchange is gone when this returns, released or not
+       */
+    void (*on_lost)(void *self);
     void (*on_shutdown)(void *self); /* the server drains: say goodbye (1001) and close soon */
 } spi_tunnel;
 
@@ -52,28 +56,39 @@ typedef struct spi_tunnel {
    All return 0 or < 0 with the error set; SPOUT_ECLOSED once the peer is gone. */
 typedef struct spi_exchange_ops {
     int (*send_head)(spi_exchange *exchange, const spi_reply_head *head);
-    int (*send_body)(spi_exchange *exchange, spout_bytes body); /* after send_head; dropped for HEAD, 204, 304 */
+    /* after send_head; dropped for HEAD, 204, 304 */
+    int (*send_body)(spi_exchange *exchange, spout_bytes body);
     int (*send_file)(spi_exchange *exchange, int fd, int64_t offset, int64_t len); /* takes fd */
-    int (*send_continue)(spi_exchange *exchange);               /* 100, if the client waits for it; else nothing */
-    int (*finish)(spi_exchange *exchange);                      /* the reply is complete; fewer bytes than announced: closes */
-    void (*reset)(spi_exchange *exchange);                      /* ends the connection without completing the reply */
-    int (*wait_writable)(spi_exchange *exchange);               /* until less than the high mark is queued */
-    int (*read_more)(spi_exchange *exchange, spout_bytes *ret_piece); /* > 0: a piece, scoped until the next call; 0: the end */
-    size_t (*pending)(const spi_exchange *exchange);            /* bytes not yet taken by the system */
+    /* 100, if the client waits for it; else nothing */
+    int (*send_continue)(spi_exchange *exchange);
+    /* the reply is complete; fewer bytes than announced: closes */
+    int (*finish)(spi_exchange *exchange);
+    /* ends the connection without completing the reply */
+    void (*reset)(spi_exchange *exchange);
+    /* until less than the high mark is queued */
+    int (*wait_writable)(spi_exchange *exchange);
+    /* > 0: a piece, scoped until the next call; 0: the end */
+    int (*read_more)(spi_exchange *exchange, spout_bytes *ret_piece);
+    /* bytes not yet taken by the system */
+    size_t (*pending)(const spi_exchange *exchange);
 
-    /* Switches to a two-way tunnel after a 101: from then on only the tunnel_ functions and release may be called.
-       Bytes that came behind the request are delivered first, from a later turn on. SPOUT_EUNSUPPORTED if it can't be had. */
-    int (*upgrade)(spi_exchange *exchange, const spi_reply_head *head, const spi_tunnel *tunnel, void *self);
+    /* Switches to a two-way tunnel after a 101: from then on only the tunnel_ functions and release
+       may be called. Bytes that came behind the request are delivered first, from a later turn on.
+       SPOUT_EUNSUPPORTED if it can't be had. */
+    int (*upgrade)(
+        spi_exchange *exchange, const spi_reply_head *head, const spi_tunnel *tunnel, void *self);
     int (*tunnel_write)(spi_exchange *exchange, const spout_bytes *pieces, int count);
     int (*tunnel_write_blob)(spi_exchange *exchange, struct spi_blob *blob);
     void (*tunnel_pause)(spi_exchange *exchange);
     void (*tunnel_resume)(spi_exchange *exchange);
     void (*tunnel_flush)(spi_exchange *exchange);
-    void (*tunnel_close)(spi_exchange *exchange); /* sends what is queued, then ends; on_lost follows */
+    /* sends what is queued, then ends; on_lost follows */
+    void (*tunnel_close)(spi_exchange *exchange);
     void (*tunnel_abort)(spi_exchange *exchange); /* at once; on_lost follows from the loop */
 
-    /* A tunnel needs nothing of the request any more: resets the arena, so that an idle tunnel costs its connection and its owner.
-       The old pointer is dead; the result takes its place, and of it only ops, user and loop may be looked at. */
+    /* A tunnel needs nothing of the request any more: resets the arena, so that an idle tunnel
+       costs its connection and its owner. The old pointer is dead; the result takes its place, and
+       of it only ops, user and loop may be looked at. */
     spi_exchange *(*drop_arena)(spi_exchange *exchange);
 
     /* The last call. An incomplete reply, or a tunnel, is cut, and nothing is called any more. */
@@ -82,15 +97,18 @@ typedef struct spi_exchange_ops {
 
 /* Who serves requests. */
 typedef struct spi_service {
-    /* May change body_mode, max_body, body_timeout_ms. 0, or a negated status (-404, -413 …) with the error set: on_error is asked
-       at once, the body is not read. Runs on the loop: does not suspend. */
+    /* May change body_mode, max_body, body_timeout_ms. 0, or a negated status (-404, -413 …) with
+       the error set: on_error is asked at once, the body is not read. Runs on the loop: does not
+       suspend. */
     int (*on_head)(void *self, spi_exchange *exchange);
     void (*on_request)(void *self, spi_exchange *exchange);
 
-    /* Comes instead of on_request where the request ends before it is complete although its head was good: refused by on_head, 413, a
-       malformed chunk (400), no progress (408). The error says why. 0: the service answers with `status` and releases, as
-       after on_request; the connection closes behind the reply whatever that says. < 0, or NULL here: the exchange sends a short
-       page itself and is gone. In STREAM mode such errors come out of read_more instead (SPOUT_EHTTP with the status). */
+    /* Comes instead of on_request where the request ends before it is complete although its head
+       was good: refused by on_head, 413, a malformed chunk (400), no progress (408). The error says
+       why. 0: the service answers with `status` and releases, as after on_request; the connection
+       closes behind the reply whatever that says. < 0, or NULL here: the exchange sends a short
+       page itself and is gone. In STREAM mode such errors come out of read_more instead
+       (SPOUT_EHTTP with the status). */
     int (*on_error)(void *self, spi_exchange *exchange, int status);
     void (*on_gone)(void *self, spi_exchange *exchange);
 } spi_service;
@@ -101,25 +119,29 @@ struct spi_exchange {
     const spi_exchange_ops *ops;
     const spi_service *service;
     void *service_self;
-    void *user;              /* the service's: web keeps its request here */
-    spout_loop *loop;        /* up to here: what drop_arena leaves */
-    spi_arena *arena;        /* the request's memory; reset on release */
+    void *user;       /* the service's: web keeps its request here */
+    spout_loop *loop; /* up to here: what drop_arena leaves */
+    spi_arena *arena; /* the request's memory; reset on release */
     spi_request_head head;
-    spout_bytes body;        /* complete in WHOLE mode; NUL-terminated */
-    int64_t started_us;      /* monotonic, when the head was complete (turn's clock) */
-    uint64_t max_body;       /* 413 beyond; in STREAM mode it may change until the read that it concerns */
+    spout_bytes body;   /* complete in WHOLE mode; NUL-terminated */
+    int64_t started_us; /* monotonic, when the head was complete (turn's clock) */
+    /* 413 beyond; in STREAM mode it may change until the read that it concerns */
+    uint64_t max_body;
     int64_t body_timeout_ms;
     spi_body_mode body_mode;
-    const char *protocol;    /* "http" or "https" */
+    const char *protocol; /* "http" or "https" */
     const spout_endpoint *peer;
     bool head_sent : 1;
     bool finished : 1;
-    bool gone : 1;           /* the peer is lost: writing fails */
-    bool half_closed : 1;    /* the peer sends no more */
+    bool gone : 1;        /* the peer is lost: writing fails */
+    bool half_closed : 1; /* the peer sends no more */
     bool upgraded : 1;
-    bool keep_arena : 1;     /* set by a tunnel's owner while the request is still in use: then the arena outlives on_lost, and the
+    bool
+        keep_arena : 1; /* set by a tunnel's owner while the request is still in use: then the arena outlives on_lost, and the
                                 owner calls drop_arena in any case; all else is over, and it returns NULL */
-    bool hang_up_on_eof : 1; /* the service's wish, up to the end of on_request: an end of input counts as the peer being lost */
+    /* the service's wish, up to the end of on_request: an end of input counts as the peer being
+       lost */
+    bool hang_up_on_eof : 1;
 };
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * An exchange in memory: a client and its connection in one, without a socket. It proves that a service knows only exchanges, and
- * is what the test client is made of.
+ * An exchange in memory: a client and its connection in one, without a socket. It proves that a
+ * service knows only exchanges, and is what the test client is made of.
  *
  * Example:
  *     spi_memory_exchange *exchange = spi_memory_exchange_start(service, self, &(spi_memory_request){ .target = "/hello" });

@@ -164,7 +164,8 @@ static const char *take_second_byte(spi_frame_parser *parser, uint8_t byte)
     return NULL;
 }
 
-/* The length decides before the mask is there, so that too big a message is refused from what announces it. */
+/* The length decides before the mask is there, so that too big a message is refused from what
+   announces it. */
 static const char *take_length(spi_frame_parser *parser)
 {
     uint64_t len = parser->head[1] & LENGTH;

@@ -34,8 +34,8 @@ static inline uint32_t differs_4(const char *text, const char *lower)
     return (load_4(text) | UINT32_C(0x20202020)) ^ load_4(lower);
 }
 
-/* Compares with a word of 4 to 17 lower-case letters and '-', by words that overlap. The bit makes letters of nothing but letters,
-   and '-' of itself and CR, which is in no field. */
+/* Compares with a word of 4 to 17 lower-case letters and '-', by words that overlap. The bit makes
+   letters of nothing but letters, and '-' of itself and CR, which is in no field. */
 static inline bool is_word(const char *text, const char *lower, size_t len)
 {
     if (len < 8)
@@ -140,7 +140,8 @@ int spi_framing_add_known(spi_framing *framing, const spi_field *field)
     }
 }
 
-/* RFC 9112 §6.3. A request whose end can't be known is 400 even where the coding's name would be worth a 501. */
+/* RFC 9112 §6.3. A request whose end can't be known is 400 even where the coding's name would be
+   worth a 501. */
 static int decide_body(const spi_framing *framing, spi_request_head *head)
 {
     head->content_length = framing->content_length;

@@ -1,4 +1,5 @@
-/* The few fields that decide how a request is delimited and whether its connection lives on (RFC 9112 §6, §9; RFC 9110 §7.6, §10.1). */
+/* The few fields that decide how a request is delimited and whether its connection lives on (RFC
+   9112 §6, §9; RFC 9110 §7.6, §10.1). */
 #ifndef SPI_FRAMING_H
 #define SPI_FRAMING_H
 
@@ -17,13 +18,15 @@ typedef struct spi_framing {
     bool expect_continue, expect_other;
 } spi_framing;
 
-/* Takes a field if it is one of them. Returns 0, or a negated status with the error set. The field must stay. */
+/* Takes a field if it is one of them. Returns 0, or a negated status with the error set. The field
+   must stay. */
 int spi_framing_add_known(spi_framing *framing, const spi_field *field);
 
 /* Draws the conclusions: sets what concerns body, keep-alive, Expect and upgrade in the head. */
 int spi_framing_finish(const spi_framing *framing, spi_request_head *head);
 
-/* Most fields are none of them: their length and first letter say so. (Lengths that only look alike are seen to later.) */
+/* Most fields are none of them: their length and first letter say so. (Lengths that only look alike
+   are seen to later.) */
 static inline bool spi_framing_is_none(const spi_field *field)
 {
     static const char first_letters[32] = {

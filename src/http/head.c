@@ -196,7 +196,8 @@ static size_t count_lines(const char *at, const char *end)
     return count;
 }
 
-/* The fields are in line[0..end), and end[0] begins the blank line. The scan has seen that CRs stand in line ends only. */
+/* The fields are in line[0..end), and end[0] begins the blank line. The scan has seen that CRs
+   stand in line ends only. */
 static int parse_fields(spi_arena *arena, char *line, const char *end,
     const spi_head_limits *limits, spi_framing *framing, spi_request_head *head)
 {

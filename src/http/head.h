@@ -1,8 +1,10 @@
 /*
- * The head of an HTTP/1 request: where it ends, and what it says. Includes only base: bytes in, structures out.
+ * The head of an HTTP/1 request: where it ends, and what it says. Includes only base: bytes in,
+ * structures out.
  *
- * The receive buffer is only scanned (spi_head_scan); the head is then copied once into the request's arena and parsed there in
- * place (spi_request_head_parse), so that everything handed out is NUL-terminated and the request's own.
+ * The receive buffer is only scanned (spi_head_scan); the head is then copied once into the
+ * request's arena and parsed there in place (spi_request_head_parse), so that everything handed out
+ * is NUL-terminated and the request's own.
  */
 #ifndef SPI_HEAD_H
 #define SPI_HEAD_H
@@ -18,7 +20,8 @@ typedef struct spi_field {
     uint32_t name_len, value_len;
 } spi_field;
 
-/* Incremental search for the end of a head. Zeroed at the start; `scanned` lets it go on where it stopped. */
+/* Incremental search for the end of a head. Zeroed at the start; `scanned` lets it go on where it
+   stopped. */
 typedef struct spi_head_scanner {
     size_t scanned;
     size_t line_end; /* where the request line ended, 0 while it has not */
@@ -31,11 +34,13 @@ typedef struct spi_head_limits {
 } spi_head_limits;
 
 /*
- * Looks at data[0..len), the same start each time with more behind it. Returns the length of the complete head with its blank line,
- * 0 if more is needed, or the negated HTTP status of what is wrong already: -400 for what can't become a request (a byte that
- * no request line begins with, bare CR or LF, control characters), -414, -431. One empty line before the request line is skipped
- * (RFC 9112 §2.2) and counted in the length. The answer depends on the bytes alone, not on how they were cut. After a negative
- * result the error is set (SPOUT_EPROTO and words for the log) and the connection reads no further.
+ * Looks at data[0..len), the same start each time with more behind it. Returns the length of the
+ * complete head with its blank line, 0 if more is needed, or the negated HTTP status of what is
+ * wrong already: -400 for what can't become a request (a byte that no request line begins with,
+ * bare CR or LF, control characters), -414, -431. One empty line before the request line is skipped
+ * (RFC 9112 §2.2) and counted in the length. The answer depends on the bytes alone, not on how they
+ * were cut. After a negative result the error is set (SPOUT_EPROTO and words for the log) and the
+ * connection reads no further.
  */
 long spi_head_scan(
     spi_head_scanner *scanner, const char *data, size_t len, const spi_head_limits *limits);
@@ -62,10 +67,14 @@ typedef struct spi_request_head {
     const char *method_text;
     spout_bytes target; /* as received; NUL-terminated */
     const char *
-        path; /* raw (still percent-encoded), NUL-terminated: "/a%2Fb"; "*" for OPTIONS *; "" for CONNECT */
+        /* raw (still percent-encoded), NUL-terminated: "/a%2Fb"; "*" for OPTIONS *; "" for CONNECT
+           */
+        path;
     const char *query; /* behind the '?', "" if none */
     const char *
-        host; /* host and port, of an absolute-form or CONNECT target else of Host; lower-cased; "" if none (HTTP/1.0) */
+        /* host and port, of an absolute-form or CONNECT target else of Host; lower-cased; "" if
+           none (HTTP/1.0) */
+        host;
     int minor_version; /* 0 or 1 */
     spi_field *fields; /* in the arena, in order */
     size_t field_count;
@@ -77,25 +86,31 @@ typedef struct spi_request_head {
 } spi_request_head;
 
 /*
- * Parses a complete head in place: `text` is the request's own copy (NUL-terminated at text[len]) and is changed. Returns 0, or
- * the negated HTTP status with the error set (SPOUT_EPROTO and words for the log): -400, -414, -417 (Expect other than
- * 100-continue), -431 (too many fields), -501 (transfer codings that we don't decode), -505 (major version other than 1).
+ * Parses a complete head in place: `text` is the request's own copy (NUL-terminated at text[len])
+ * and is changed. Returns 0, or the negated HTTP status with the error set (SPOUT_EPROTO and words
+ * for the log): -400, -414, -417 (Expect other than 100-continue), -431 (too many fields), -501
+ * (transfer codings that we don't decode), -505 (major version other than 1).
  *
- * RFC 9112 and 9110: method a token; no white space around it; target in origin, absolute, asterisk (OPTIONS) or authority
- * (CONNECT) form without controls, spaces or non-ASCII oddities that smuggle (bytes >= 0x80 are allowed, as browsers send them);
- * field names tokens, no space before the colon, no obs-fold; values HTAB, SP, VCHAR, obs-text, stripped of SP and HTAB only.
- * Refused with 400: Host missing (1.1), repeated or with illegal characters; Content-Length that isn't digits, overflows or differs
- * between copies (equal copies and equal lists count as one); Transfer-Encoding together with Content-Length, twice "chunked", chunked
- * not last (also when there is another coding only: RFC 9112 §6.3), or on HTTP/1.0; a Host that isn't a name or address with a port.
+ * RFC 9112 and 9110: method a token; no white space around it; target in origin, absolute, asterisk
+ * (OPTIONS) or authority (CONNECT) form without controls, spaces or non-ASCII oddities that smuggle
+ * (bytes >= 0x80 are allowed, as browsers send them); field names tokens, no space before the
+ * colon, no obs-fold; values HTAB, SP, VCHAR, obs-text, stripped of SP and HTAB only. Refused with
+ * 400: Host missing (1.1), repeated or with illegal characters; Content-Length that isn't digits,
+ * overflows or differs between copies (equal copies and equal lists count as one);
+ * Transfer-Encoding together with Content-Length, twice "chunked", chunked not last (also when
+ * there is another coding only: RFC 9112 §6.3), or on HTTP/1.0; a Host that isn't a name or address
+ * with a port.
  */
 int spi_request_head_parse(spi_arena *arena, char *text, size_t len, const spi_head_limits *limits,
     spi_request_head *ret_head);
 
 /*
- * Scan, copy and parse in one pass, for what nearly all requests are: all of a short head is there, origin-form target, HTTP/1.1, nothing
- * unusual. Returns the head's length, with everything as spi_request_head_parse would have it, or 0 if it is any other case, right or
- * wrong: then spi_head_scan decides, *ret_head is worth nothing, neither is the error, and the arena holds a scrap of up to 3 KiB. For
- * the first look at the bytes of a request (a scanner that is still zero).
+ * Scan, copy and parse in one pass, for what nearly all requests are: all of a short head is there,
+ * origin-form target, HTTP/1.1, nothing unusual. Returns the head's length, with everything as
+ * spi_request_head_parse would have it, or 0 if it is any other case, right or wrong: then
+ * spi_head_scan decides, *ret_head is worth nothing, neither is the error, and the arena holds a
+ * scrap of up to 3 KiB. For the first look at the bytes of a request (a scanner that is still
+ * zero).
  */
 long spi_request_head_try(spi_arena *arena, const char *data, size_t len,
     const spi_head_limits *limits, spi_request_head *ret_head);
@@ -104,7 +119,8 @@ long spi_request_head_try(spi_arena *arena, const char *data, size_t len,
 const spi_field *spi_field_find(
     const spi_field *fields, size_t count, const char *name, size_t name_len);
 
-/* Whether a comma-separated field value lists the token (case ignored); all fields of the name together. */
+/* Whether a comma-separated field value lists the token (case ignored); all fields of the name
+   together. */
 bool spi_field_lists(const spi_field *fields, size_t count, const char *name, const char *token);
 
 #endif

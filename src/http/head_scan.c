@@ -4,7 +4,8 @@
 
 #include <spout/error.h>
 
-/* Everything is decided by the position at which it shows, so that the answer doesn't depend on how the bytes were cut. */
+/* Everything is decided by the position at which it shows, so that the answer doesn't depend on how
+   the bytes were cut. */
 
 static long refuse(int status, const char *what)
 {
@@ -12,7 +13,8 @@ static long refuse(int status, const char *what)
     return -status;
 }
 
-/* What follows the request line's start can be anything but a line that doesn't end in a version. */
+/* What follows the request line's start can be anything but a line that doesn't end in a version.
+   */
 static bool ends_in_version(const char *data, size_t start, size_t end)
 {
     static const char version[] = " HTTP/";
@@ -20,7 +22,8 @@ static bool ends_in_version(const char *data, size_t start, size_t end)
     return end - start > VERSION_LEN && memcmp(data + end - VERSION_LEN, version, 6) == 0;
 }
 
-/* Where the request line starts, behind an empty line if there is one: 0, 2, or a negated status. */
+/* Where the request line starts, behind an empty line if there is one: 0, 2, or a negated status.
+   */
 static long find_start(const char *data, size_t len)
 {
     if (data[0] != '\r')
@@ -64,8 +67,8 @@ static long check_request_line(
     return 0;
 }
 
-/* What may stand in a head apart from plain text and line ends: bytes from 0x80 on, HTAB in a field, and the LF of a CR that was the
-   last byte of the block before. */
+/* What may stand in a head apart from plain text and line ends: bytes from 0x80 on, HTAB in a
+   field, and the LF of a CR that was the last byte of the block before. */
 static inline bool is_harmless(const char *data, size_t at, size_t line_end)
 {
     return (unsigned char)data[at] >= 0x80 || (data[at] == '\t' && line_end > 0) ||
@@ -77,7 +80,8 @@ static inline bool is_line_end(const char *at)
     return at[0] == '\r' && at[1] == '\n';
 }
 
-/* Goes over data[at..end). Returns the head's length, 0 where more is needed, or a negated status. */
+/* Goes over data[at..end). Returns the head's length, 0 where more is needed, or a negated status.
+   */
 static long scan(spi_head_scanner *scanner, const char *data, size_t first, size_t at, size_t end,
     const spi_head_limits *limits)
 {

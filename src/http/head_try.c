@@ -6,10 +6,12 @@
 #include "http/scan.h"
 
 /*
- * The straight way through a head. It knows only what is plain and gives up at anything else, so that each rule is written out in
- * one place (head_scan.c, head.c), and what it accepts is read exactly as there: tests and a fuzzer compare the two.
+ * The straight way through a head. It knows only what is plain and gives up at anything else, so
+ * that each rule is written out in one place (head_scan.c, head.c), and what it accepts is read
+ * exactly as there: tests and a fuzzer compare the two.
  *
- * The copy is followed by a block of zeros: whole blocks can be read from any place in it, and whatever runs towards its end stops there.
+ * The copy is followed by a block of zeros: whole blocks can be read from any place in it, and
+ * whatever runs towards its end stops there.
  */
 
 enum { MAX_LEN = 2048, MAX_FIELDS = 24 };
@@ -99,7 +101,8 @@ static bool take_request_line(cursor *c, const spi_head_limits *limits)
     return true;
 }
 
-/* A line with a plain name and a value that is neither empty nor has odd bytes or blanks around it, one in front excepted. */
+/* A line with a plain name and a value that is neither empty nor has odd bytes or blanks around it,
+   one in front excepted. */
 static inline bool take_field(cursor *c, spi_field *ret_field)
 {
     char *name = c->at, *colon = skip_name(name);
@@ -120,7 +123,8 @@ static inline bool take_field(cursor *c, spi_field *ret_field)
     return true;
 }
 
-/* A small name or IPv4 address in lower case, with or without a port; what has not more than a block is read as one. */
+/* A small name or IPv4 address in lower case, with or without a port; what has not more than a
+   block is read as one. */
 static bool is_plain_host(const spi_field *field)
 {
     size_t len = field->value_len;

@@ -61,7 +61,8 @@ static int take_quoted(const char **at, const char *end, spout_bytes *ret_value)
     return 0;
 }
 
-/* *at is at a ';' or the end; goes to the next one. Returns as spi_params_next, and 2 for what is no parameter. */
+/* *at is at a ';' or the end; goes to the next one. Returns as spi_params_next, and 2 for what is
+   no parameter. */
 static int take_parameter(
     const char **at, const char *end, spout_bytes *ret_name, spout_bytes *ret_value)
 {

@@ -39,7 +39,8 @@ static bool is_ipv4(const char *text, size_t len)
     return text == end;
 }
 
-/* Up to eight groups of one to four hex digits, one run of them replaced by "::", the last two possibly an IPv4 address. */
+/* Up to eight groups of one to four hex digits, one run of them replaced by "::", the last two
+   possibly an IPv4 address. */
 static bool is_ipv6(const char *text, size_t len)
 {
     const char *at = text, *end = text + len;

@@ -28,10 +28,11 @@ bool spi_json_text_is_shallow(const char *text, size_t len)
     return true;
 }
 
-/* Where a walk through a value stands, without recursion: one level for each array or object that is open. */
+/* Where a walk through a value stands, without recursion: one level for each array or object that
+   is open. */
 typedef struct level {
     const json_t *container;
-    size_t index; /* of an array's next element */
+    size_t index;   /* of an array's next element */
     void *iterator; /* of an object's next member */
 } level;
 
@@ -86,8 +87,8 @@ json_t *spout_json_parse(spout_bytes text)
     json_error_t error;
     json_t *value = json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     if (!value)
-        spout_error_set(SPOUT_EINVAL, "invalid JSON: %s (line %d, column %d)", error.text, error.line,
-            error.column);
+        spout_error_set(SPOUT_EINVAL, "invalid JSON: %s (line %d, column %d)", error.text,
+            error.line, error.column);
     return value;
 }
 

@@ -66,7 +66,8 @@ static int read_boundary(parser *p, const char *content_type)
 
 typedef enum delimiter_kind { NO_DELIMITER, PART_DELIMITER, LAST_DELIMITER } delimiter_kind;
 
-/* What stands behind a boundary decides whether it is one: blanks and a line end, or "--" (RFC 2046 §5.1.1). */
+/* What stands behind a boundary decides whether it is one: blanks and a line end, or "--" (RFC 2046
+   §5.1.1). */
 static delimiter_kind classify(const char *at, const char *end, const char **ret_next)
 {
     delimiter_kind kind = PART_DELIMITER;
@@ -83,8 +84,9 @@ static delimiter_kind classify(const char *at, const char *end, const char **ret
     return kind;
 }
 
-/* Looks for the next delimiter from p->at on; p->at goes behind its line. *ret_content_end is where it began. Linear: a CR is only
-   ever the delimiter's first byte, so that comparisons begun at different ones don't overlap. */
+/* Looks for the next delimiter from p->at on; p->at goes behind its line. *ret_content_end is where
+   it began. Linear: a CR is only ever the delimiter's first byte, so that comparisons begun at
+   different ones don't overlap. */
 static delimiter_kind find_delimiter(parser *p, const char **ret_content_end)
 {
     const char *at = p->at;
@@ -104,8 +106,9 @@ static delimiter_kind find_delimiter(parser *p, const char **ret_content_end)
     return NO_DELIMITER;
 }
 
-/* The first one has no line end in front of it if there is no preamble. A form without parts is just the last delimiter: behind a
-   preamble that would be one whose first delimiter was mutilated. */
+/* The first one has no line end in front of it if there is no preamble. A form without parts is
+   just the last delimiter: behind a preamble that would be one whose first delimiter was mutilated.
+   */
 static delimiter_kind find_first_delimiter(parser *p)
 {
     size_t len = p->delimiter_len - 2;
@@ -118,7 +121,8 @@ static delimiter_kind find_first_delimiter(parser *p)
     return find_delimiter(p, &ignored) == PART_DELIMITER ? PART_DELIMITER : NO_DELIMITER;
 }
 
-/* A header line up to its CRLF, which p->at goes behind. Nothing but HTAB of the control characters may be in it. */
+/* A header line up to its CRLF, which p->at goes behind. Nothing but HTAB of the control characters
+   may be in it. */
 static int take_line(parser *p, const char *limit, spout_bytes *ret_line)
 {
     const char *at = p->at;

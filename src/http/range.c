@@ -4,7 +4,8 @@
 #include "base/text.h"
 #include "http/token.h"
 
-/* Digits that are too many for the type count as its maximum: such a position lies behind any end. */
+/* Digits that are too many for the type count as its maximum: such a position lies behind any end.
+   */
 static bool take_position(const char **at, const char *end, int64_t *ret_position)
 {
     int64_t position = 0;

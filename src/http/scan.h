@@ -1,9 +1,10 @@
 /*
- * Sixteen bytes at a time: the few vector operations that the parsers are made of. SSE2 is part of every x86-64 and NEON of every
- * AArch64; elsewhere plain loops do the same (SPI_SCAN_PORTABLE forces these).
+ * Sixteen bytes at a time: the few vector operations that the parsers are made of. SSE2 is part of
+ * every x86-64 and NEON of every AArch64; elsewhere plain loops do the same (SPI_SCAN_PORTABLE
+ * forces these).
  *
- * A comparison gives a block of 0xFF and 0x00 bytes; spi_block_mask turns it into an integer with a bit for each byte, the first
- * byte lowest.
+ * A comparison gives a block of 0xFF and 0x00 bytes; spi_block_mask turns it into an integer with a
+ * bit for each byte, the first byte lowest.
  */
 #ifndef SPI_SCAN_H
 #define SPI_SCAN_H
@@ -43,8 +44,8 @@ static inline spi_block spi_block_equal(spi_block block, char c)
     return _mm_cmpeq_epi8(block, _mm_set1_epi8(c));
 }
 
-/* Both bounds are ASCII. Comparisons are signed: moved up so that `high` becomes the highest byte of all, the range is what
-   lies above one bound. */
+/* Both bounds are ASCII. Comparisons are signed: moved up so that `high` becomes the highest byte
+   of all, the range is what lies above one bound. */
 static inline spi_block spi_block_between(spi_block block, char low, char high)
 {
     spi_block moved = _mm_add_epi8(block, _mm_set1_epi8((char)(0x7F - high)));
@@ -187,7 +188,8 @@ static inline unsigned spi_first_bit(uint64_t mask)
 #endif
 }
 
-/* The bytes of a block that are 0x20–0x7E, and those that aren't: a line of text mostly has none of these. */
+/* The bytes of a block that are 0x20–0x7E, and those that aren't: a line of text mostly has none of
+   these. */
 static inline uint64_t spi_usual_16(const char *at)
 {
     return spi_block_mask(spi_block_between(spi_block_load(at), ' ', '~'));
@@ -204,8 +206,9 @@ static inline uint64_t spi_unusual_64(const char *at)
              spi_usual_16(at + 48) << 48);
 }
 
-/* The same for the next up to 64 bytes of data[at..end), where at < end. *ret_next is how far it went. Nothing outside data[0..end)
-   is read: what is shorter than a block is looked at together with what is before it. */
+/* The same for the next up to 64 bytes of data[at..end), where at < end. *ret_next is how far it
+   went. Nothing outside data[0..end) is read: what is shorter than a block is looked at together
+   with what is before it. */
 static inline uint64_t spi_unusual(const char *data, size_t at, size_t end, size_t *ret_next)
 {
     size_t left = end - at;

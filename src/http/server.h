@@ -1,5 +1,6 @@
 /*
- * The HTTP server: listeners, connections, limits, and how all of it ends. Serves a service (see exchange.h).
+ * The HTTP server: listeners, connections, limits, and how all of it ends. Serves a service (see
+ * exchange.h).
  */
 #ifndef SPI_SERVER_H
 #define SPI_SERVER_H

@@ -21,7 +21,8 @@ typedef struct civil {
     int hour, minute, second;
 } civil;
 
-/* Years are counted from March, so that the leap day is the last one: a year's days before month m are then (153m + 2) / 5. */
+/* Years are counted from March, so that the leap day is the last one: a year's days before month m
+   are then (153m + 2) / 5. */
 static int64_t days_from_civil(int64_t year, int month, int day)
 {
     int64_t y = month <= 2 ? year - 1 : year;
@@ -143,7 +144,8 @@ static bool take_fixed_date(const char **at, civil *date)
            take(at, " ") && take_time(at, date) && take(at, " GMT");
 }
 
-/* "Sunday, 06-Nov-94 08:49:37 GMT" behind its comma: a year more than 50 years ahead is one of the past. */
+/* "Sunday, 06-Nov-94 08:49:37 GMT" behind its comma: a year more than 50 years ahead is one of the
+   past. */
 static bool take_rfc850_date(const char **at, int64_t now, civil *date)
 {
     if (!take(at, " ") || !take_digits(at, 2, &date->day) || !take(at, "-") ||

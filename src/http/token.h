@@ -26,8 +26,8 @@ bool spi_is_token(const char *text, size_t len);
 bool spi_is_field_value(
     const char *text, size_t len); /* HTAB, SP, VCHAR, obs-text; no outer white space */
 
-/* The next element of the list in [*at, end), without outer blanks, possibly empty. *at becomes NULL behind the last one.
-   Doesn't know quoted strings: for lists of tokens. */
+/* The next element of the list in [*at, end), without outer blanks, possibly empty. *at becomes
+   NULL behind the last one. Doesn't know quoted strings: for lists of tokens. */
 bool spi_list_next(const char **at, const char *end, spout_bytes *ret_element);
 
 #endif

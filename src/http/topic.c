@@ -1,4 +1,5 @@
-/* Topics: a frame is encoded once and queued for every member. Members' functions are never called from here. */
+/* Topics: a frame is encoded once and queued for every member. Members' functions are never called
+   from here. */
 #include <spout/error.h>
 
 #include "base/memory.h"
@@ -106,7 +107,8 @@ static bool is_overfull(const spout_websocket *ws, size_t len)
     return pending > 0 && (pending > max || len > max - pending);
 }
 
-/* True if the frame is on its way. A member that reads too slowly is closed in the loop's next turn, not while others wait. */
+/* True if the frame is on its way. A member that reads too slowly is closed in the loop's next
+   turn, not while others wait. */
 static bool send_to(spout_websocket *ws, spi_blob *blob)
 {
     if (ws->slow || !ws->exchange)

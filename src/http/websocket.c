@@ -101,8 +101,8 @@ static void call_close(spout_websocket *ws)
     spi_websocket_retry_later(ws);
 }
 
-/* Does whatever is to be done. Scheduled by all that changes the socket's state, so that users' functions and the
-   exchange's calls never nest. */
+/* Does whatever is to be done. Scheduled by all that changes the socket's state, so that users'
+   functions and the exchange's calls never nest. */
 static void settle(spi_ready *ready)
 {
     spout_websocket *ws = spout_websocket_ref(spi_container(ready, spout_websocket, ready));

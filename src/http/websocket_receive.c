@@ -56,7 +56,8 @@ void spi_websocket_tidy_inbox(spout_websocket *ws)
         spi_websocket_drop_inbox(ws);
 }
 
-/* Those of the thread's sockets whose handler runs: to tell whose task a task is. Thread-local as the loop is. */
+/* Those of the thread's sockets whose handler runs: to tell whose task a task is. Thread-local as
+   the loop is. */
 static _Thread_local spi_list busy;
 
 static void own_task(spi_inbox *inbox)
@@ -232,7 +233,8 @@ static const char *copy_to_scope(spout_websocket *ws, spout_bytes bytes)
     return bytes.len > 0 ? spi_arena_memdup(scope, bytes.data, bytes.len) : "";
 }
 
-/* Moves the latest piece out of the receive buffer, before that is given up or something else is handled. */
+/* Moves the latest piece out of the receive buffer, before that is given up or something else is
+   handled. */
 static void keep_piece(spout_websocket *ws)
 {
     spi_inbox *inbox = ws->inbox;
@@ -266,7 +268,8 @@ static void deliver(spout_websocket *ws)
 
 static void on_ping(spout_websocket *ws, spout_bytes data)
 {
-    /* A peer that sends pings but reads nothing gets no more answers than its queue has room for. */
+    /* A peer that sends pings but reads nothing gets no more answers than its queue has room for.
+       */
     if (ws->exchange->ops->pending(ws->exchange) <= spi_websocket_max_queue(ws))
         (void)spi_websocket_send(ws, SPI_OP_PONG, data);
     if (!ws->handler->ping)
@@ -335,7 +338,8 @@ static bool ends_frame(spi_frame_event event)
     return event == SPI_FRAME_MESSAGE || event == SPI_FRAME_PING || event == SPI_FRAME_PONG;
 }
 
-/* Handles frames until the bytes are used up, a handler suspends or all is over. Returns how many bytes were used. */
+/* Handles frames until the bytes are used up, a handler suspends or all is over. Returns how many
+   bytes were used. */
 static size_t feed(spout_websocket *ws, char *data, size_t len)
 {
     spi_inbox *inbox = spi_websocket_need_inbox(ws);

@@ -1,8 +1,8 @@
 /*
  * A WebSocket from inside: what its files (websocket*.c, topic.c) share, and nobody else.
  *
- * An idle socket is this struct and nothing more: the parser, a message that is not complete, and bytes that wait for a
- * handler live in an inbox, which exists only while there is something in it.
+ * An idle socket is this struct and nothing more: the parser, a message that is not complete, and
+ * bytes that wait for a handler live in an inbox, which exists only while there is something in it.
  */
 #ifndef SPI_WEBSOCKET_SOCKET_H
 #define SPI_WEBSOCKET_SOCKET_H
@@ -102,7 +102,8 @@ size_t spi_websocket_max_queue(const spout_websocket *ws);
 /* Goes on, in the loop's next turn, with whatever is to be done: see settle() in websocket.c. */
 void spi_websocket_settle_later(spout_websocket *ws);
 
-/* Starts the closing handshake, if the socket is open. code 0: a frame without one. The reason is at most 123 bytes. */
+/* Starts the closing handshake, if the socket is open. code 0: a frame without one. The reason is
+   at most 123 bytes. */
 void spi_websocket_start_close(spout_websocket *ws, int code, spout_bytes reason);
 
 /* Fails the connection (RFC 6455 §7.1.7): says why, and doesn't wait for an answer. */
@@ -127,7 +128,8 @@ void spi_websocket_drop_inbox(spout_websocket *ws);
 /* Runs .close; `running` until it returns. SPOUT_ELIMIT: there is no stack. */
 int spi_websocket_run_close(spout_websocket *ws);
 
-/* Whether the current task runs a handler of another socket: then it must not wait for this one's peer. */
+/* Whether the current task runs a handler of another socket: then it must not wait for this one's
+   peer. */
 bool spi_websocket_is_others_task(const spout_websocket *ws);
 /* .open runs on the current one. */
 void spi_websocket_adopt_task(spout_websocket *ws, spout_request *request);

@@ -1,6 +1,6 @@
 /*
- * A socket's one timer: for pings, then for the closing handshake. Durations are fixed, so that arming is O(1): a ping cycle
- * is the time to answer followed by what is left of the interval.
+ * A socket's one timer: for pings, then for the closing handshake. Durations are fixed, so that
+ * arming is O(1): a ping cycle is the time to answer followed by what is left of the interval.
  */
 #include "base/log.h"
 #include "http/websocket_socket.h"

@@ -16,12 +16,31 @@
 enum { MAX_LISTENERS = 8, MAX_WORKERS = 1024, EXIT_USAGE = 2 };
 
 static const spout_option standard_options[] = {
-    { .name = "port", .type = SPOUT_OPTION_INT, .metavar = "PORT", .help = "port to listen on, 0 for any free one" },
-    { .name = "address", .type = SPOUT_OPTION_TEXT, .metavar = "ADDRESS", .help = "address to listen on: an IP, a name or unix:PATH; all by default" },
-    { .name = "workers", .type = SPOUT_OPTION_INT, .default_value = "1", .metavar = "N", .help = "worker processes, 0 for one a CPU" },
-    { .name = "debug", .type = SPOUT_OPTION_BOOL, .help = "log more, and show errors with their causes in the pages" },
-    { .name = "logging", .type = SPOUT_OPTION_TEXT, .default_value = "info", .metavar = "LEVEL", .help = "debug, info, warning, error or none" },
-    { .name = "max-body-size", .type = SPOUT_OPTION_SIZE, .metavar = "SIZE", .help = "largest request body, such as 10M" },
+    { .name = "port",
+        .type = SPOUT_OPTION_INT,
+        .metavar = "PORT",
+        .help = "port to listen on, 0 for any free one" },
+    { .name = "address",
+        .type = SPOUT_OPTION_TEXT,
+        .metavar = "ADDRESS",
+        .help = "address to listen on: an IP, a name or unix:PATH; all by default" },
+    { .name = "workers",
+        .type = SPOUT_OPTION_INT,
+        .default_value = "1",
+        .metavar = "N",
+        .help = "worker processes, 0 for one a CPU" },
+    { .name = "debug",
+        .type = SPOUT_OPTION_BOOL,
+        .help = "log more, and show errors with their causes in the pages" },
+    { .name = "logging",
+        .type = SPOUT_OPTION_TEXT,
+        .default_value = "info",
+        .metavar = "LEVEL",
+        .help = "debug, info, warning, error or none" },
+    { .name = "max-body-size",
+        .type = SPOUT_OPTION_SIZE,
+        .metavar = "SIZE",
+        .help = "largest request body, such as 10M" },
     { .name = "help", .type = SPOUT_OPTION_BOOL, .help = "show this text" },
     { 0 },
 };
@@ -32,7 +51,8 @@ typedef struct program {
     const spout_main_options *options;
     spout_application_options application_options;
     spout_application *application;
-    spout_listener *listeners; /* `sets` times `per_set`: one set for each worker, kept by the parent */
+    /* `sets` times `per_set`: one set for each worker, kept by the parent */
+    spout_listener *listeners;
     int sets, per_set;
     spout_http_server *server;
     spout_loop *loop;
@@ -69,9 +89,11 @@ static int check_options(program *p)
         return spout_error_set(SPOUT_EINVAL, "option '--port' must be from 0 to 65535");
     int64_t workers = spout_option_int("workers");
     if (workers < 0 || workers > MAX_WORKERS)
-        return spout_error_set(SPOUT_EINVAL, "option '--workers' must be from 0 to %d", MAX_WORKERS);
+        return spout_error_set(
+            SPOUT_EINVAL, "option '--workers' must be from 0 to %d", MAX_WORKERS);
     if (p->options->single_worker && workers != 1)
-        return spout_error_set(SPOUT_EINVAL, "option '--workers' must be 1: this program keeps its state in the process");
+        return spout_error_set(SPOUT_EINVAL,
+            "option '--workers' must be 1: this program keeps its state in the process");
     return 0;
 }
 
@@ -124,7 +146,8 @@ static void close_set(const program *p, int set)
         close(p->listeners[set * p->per_set + i].fd);
 }
 
-/* Several workers: a probe without SO_REUSEPORT first, so that a port in use is an error and not shared with a stranger. */
+/* Several workers: a probe without SO_REUSEPORT first, so that a port in use is an error and not
+   shared with a stranger. */
 static int open_shared(program *p, spout_listen_options *options)
 {
     p->per_set = spout_bind_sockets(options, p->listeners, MAX_LISTENERS);
@@ -179,7 +202,8 @@ static int drain(void *arg)
     return 0;
 }
 
-/* The terminal's Ctrl-C reaches workers twice, by the process group and through the parent: only a later signal is a second one. */
+/* The terminal's Ctrl-C reaches workers twice, by the process group and through the parent: only a
+   later signal is a second one. */
 static void on_end_signal(void *arg, int signo)
 {
     program *p = arg;
@@ -225,8 +249,8 @@ static int serve(program *p)
         return complain(p, 1);
     spout_signal *term = spout_signal_start(SIGTERM, on_end_signal, p);
     spout_signal *interrupt = spout_signal_start(SIGINT, on_end_signal, p);
-    if (!term || !interrupt || spout_loop_run_sync(p->loop, start, p, 0) < 0 || accept_on_own_set(p) < 0 ||
-        spout_loop_run(p->loop) < 0)
+    if (!term || !interrupt || spout_loop_run_sync(p->loop, start, p, 0) < 0 ||
+        accept_on_own_set(p) < 0 || spout_loop_run(p->loop) < 0)
         p->status = complain(p, 1);
     spout_signal_stop(term);
     spout_signal_stop(interrupt);
@@ -272,7 +296,8 @@ static int run(program *p, const spout_route *routes)
 int spout_main(int argc, char **argv, const spout_route *routes, const spout_main_options *options)
 {
     static const spout_main_options defaults = { 0 };
-    program p = { .name = argc > 0 ? base_name(argv[0]) : "spout", .options = options ? options : &defaults };
+    program p = { .name = argc > 0 ? base_name(argv[0]) : "spout",
+        .options = options ? options : &defaults };
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     int status;

@@ -52,17 +52,10 @@ static bool parse_size(const char *text, int64_t *ret_value)
     unsigned shift = 0;
     if (len > 1) {
         switch (spi_lower(text[len - 1])) {
-        case 'k':
-            shift = 10;
-            break;
-        case 'm':
-            shift = 20;
-            break;
-        case 'g':
-            shift = 30;
-            break;
-        default:
-            break;
+        case 'k': shift = 10; break;
+        case 'm': shift = 20; break;
+        case 'g': shift = 30; break;
+        default: break;
         }
     }
     uint64_t value;
@@ -75,7 +68,11 @@ static bool parse_size(const char *text, int64_t *ret_value)
 static bool parse_bool(const char *text, int64_t *ret_value)
 {
     static const char *const words[][2] = {
-        { "false", "true" }, { "no", "yes" }, { "off", "on" }, { "0", "1" }, { "f", "t" },
+        { "false", "true" },
+        { "no", "yes" },
+        { "off", "on" },
+        { "0", "1" },
+        { "f", "t" },
     };
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         for (int value = 0; value < 2; value++)
@@ -91,20 +88,21 @@ static int assign(entry *e, const char *value)
     const char *name = e->option->name;
     int64_t number = 0;
     switch (e->option->type) {
-    case SPOUT_OPTION_TEXT:
-        break;
+    case SPOUT_OPTION_TEXT: break;
     case SPOUT_OPTION_INT:
         if (!parse_int(value, &number))
-            return spout_error_set(SPOUT_EINVAL, "option '--%s' needs a number, not '%s'", name, value);
+            return spout_error_set(
+                SPOUT_EINVAL, "option '--%s' needs a number, not '%s'", name, value);
         break;
     case SPOUT_OPTION_SIZE:
         if (!parse_size(value, &number))
-            return spout_error_set(SPOUT_EINVAL, "option '--%s' needs a size such as 10M, not '%s'", name,
-                value);
+            return spout_error_set(
+                SPOUT_EINVAL, "option '--%s' needs a size such as 10M, not '%s'", name, value);
         break;
     case SPOUT_OPTION_BOOL:
         if (!parse_bool(value, &number))
-            return spout_error_set(SPOUT_EINVAL, "option '--%s' needs true or false, not '%s'", name, value);
+            return spout_error_set(
+                SPOUT_EINVAL, "option '--%s' needs true or false, not '%s'", name, value);
         break;
     }
     spi_free(e->text);
@@ -140,8 +138,8 @@ static int parse_one(const char *word)
         return spout_error_set(SPOUT_EINVAL, "unknown option '%.*s': see --help",
             (int)(len + (size_t)(name - word)), word);
     if (!equals && e->option->type != SPOUT_OPTION_BOOL)
-        return spout_error_set(SPOUT_EINVAL, "option '--%s' requires a value: --%s=%s", e->option->name,
-            e->option->name, e->option->metavar ? e->option->metavar : "VALUE");
+        return spout_error_set(SPOUT_EINVAL, "option '--%s' requires a value: --%s=%s",
+            e->option->name, e->option->name, e->option->metavar ? e->option->metavar : "VALUE");
     int result = assign(e, equals ? equals + 1 : "true");
     if (result == 0)
         e->is_set = true;
@@ -206,7 +204,8 @@ static void print_option(FILE *out, const spout_option *option)
     if (option->type == SPOUT_OPTION_BOOL)
         snprintf(usage, sizeof usage, "--%s", option->name);
     else
-        snprintf(usage, sizeof usage, "--%s=%s", option->name, option->metavar ? option->metavar : "VALUE");
+        snprintf(usage, sizeof usage, "--%s=%s", option->name,
+            option->metavar ? option->metavar : "VALUE");
     fprintf(out, "  %-28s %s", usage, option->help ? option->help : "");
     if (option->default_value && *option->default_value && option->type != SPOUT_OPTION_BOOL)
         fprintf(out, " (default %s)", option->default_value);

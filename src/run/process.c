@@ -99,7 +99,8 @@ static int find_child(const parent *p, pid_t pid)
     return -1;
 }
 
-/* Waits so that a worker that dies at once does not keep a CPU busy; a signal to stop ends the wait. */
+/* Waits so that a worker that dies at once does not keep a CPU busy; a signal to stop ends the
+   wait. */
 static void back_off(parent *p)
 {
     struct timespec second = { 1, 0 };
@@ -119,13 +120,16 @@ static int on_child_end(parent *p, pid_t pid, int status)
         return 0; /* not one of ours */
     p->children[task_id] = 0;
     p->running--;
-    bool asked = p->stopping && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM; /* too early to catch it, or too late */
+    /* too early to catch it, or too late */
+    bool asked = p->stopping && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
     if (asked || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
         return 0;
     if (WIFSIGNALED(status))
-        spi_log_warning("worker %d (pid %ld) was killed by signal %d", task_id, (long)pid, WTERMSIG(status));
+        spi_log_warning(
+            "worker %d (pid %ld) was killed by signal %d", task_id, (long)pid, WTERMSIG(status));
     else
-        spi_log_warning("worker %d (pid %ld) ended with status %d", task_id, (long)pid, WEXITSTATUS(status));
+        spi_log_warning(
+            "worker %d (pid %ld) ended with status %d", task_id, (long)pid, WEXITSTATUS(status));
     if (p->stopping) {
         p->failed = true;
         return 0;

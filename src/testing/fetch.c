@@ -14,7 +14,8 @@ typedef struct response {
     spi_arena *arena;
 } response;
 
-static spi_field *copy_headers(spi_arena *arena, const spout_test_header *headers, size_t *ret_count)
+static spi_field *copy_headers(
+    spi_arena *arena, const spout_test_header *headers, size_t *ret_count)
 {
     size_t count = 0;
     while (headers && headers[count].name)
@@ -34,7 +35,8 @@ static spi_field *copy_headers(spi_arena *arena, const spout_test_header *header
 static spout_test_response *copy_reply(spi_arena *arena, const spi_memory_reply *reply)
 {
     response *copy = spi_arena_calloc(arena, sizeof *copy);
-    spout_test_header *headers = spi_arena_calloc(arena, (reply->field_count + 1) * sizeof *headers);
+    spout_test_header *headers = spi_arena_calloc(
+        arena, (reply->field_count + 1) * sizeof *headers);
     for (size_t i = 0; i < reply->field_count; i++) {
         headers[i].name = spi_arena_strdup(arena, reply->fields[i].name);
         headers[i].value = spi_arena_strdup(arena, reply->fields[i].value);
@@ -60,7 +62,8 @@ static int wait_for_reply(spi_memory_exchange *exchange)
     return result;
 }
 
-spout_test_response *spout_test_fetch(spout_application *application, const spout_test_request *request)
+spout_test_response *spout_test_fetch(
+    spout_application *application, const spout_test_request *request)
 {
     spi_arena *arena = spi_arena_new(0);
     spi_memory_request in = {
@@ -69,7 +72,8 @@ spout_test_response *spout_test_fetch(spout_application *application, const spou
         .body = request->body,
     };
     in.fields = copy_headers(arena, request->headers, &in.field_count);
-    spi_memory_exchange *exchange = spi_memory_exchange_start(&spi_application_service, application, &in);
+    spi_memory_exchange *exchange = spi_memory_exchange_start(
+        &spi_application_service, application, &in);
     spout_test_response *result = NULL;
     if (wait_for_reply(exchange) == 0) {
         const spi_memory_reply *reply = spi_memory_exchange_reply(exchange);

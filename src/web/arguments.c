@@ -48,7 +48,8 @@ static int parse_form(spout_request *r, spi_input *input)
     const spi_request_head *head = &r->exchange->head;
     const spi_field *type = content_type_field(r);
     bool urlencoded = has_type(type, "application/x-www-form-urlencoded", 33);
-    if (head->body_kind == SPI_BODY_NONE || (!urlencoded && !has_type(type, "multipart/form-data", 19)))
+    if (head->body_kind == SPI_BODY_NONE ||
+        (!urlencoded && !has_type(type, "multipart/form-data", 19)))
         return 0;
     if (spi_field_find(head->fields, head->field_count, "Content-Encoding", 16))
         return invalid_body("a form with a Content-Encoding");
@@ -114,7 +115,8 @@ size_t spout_files(spout_request *r, const spout_file **ret_files)
     return input->file_count;
 }
 
-/* As Tornado: control characters other than white space become blanks, then the outer white space goes. */
+/* As Tornado: control characters other than white space become blanks, then the outer white space
+   goes. */
 static const char *clean(char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {

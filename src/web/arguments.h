@@ -1,4 +1,5 @@
-/* Arguments, cookies and other views of what came in: made when they are first asked for, kept with the request. */
+/* Arguments, cookies and other views of what came in: made when they are first asked for, kept with
+   the request. */
 #ifndef SPI_ARGUMENTS_H
 #define SPI_ARGUMENTS_H
 
@@ -22,7 +23,8 @@ typedef struct spi_input {
 
 spi_input *spi_request_input(spout_request *r);
 
-/* Received bytes as text: themselves if they are UTF-8, else read as Latin-1; blanked where there is a NUL. */
+/* Received bytes as text: themselves if they are UTF-8, else read as Latin-1; blanked where there
+   is a NUL. */
 const char *spi_text_of(spi_arena *arena, spout_bytes raw);
 
 #endif

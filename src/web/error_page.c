@@ -25,8 +25,9 @@ static const char *words_of(spi_arena *arena, const spout_error *error)
     return words;
 }
 
-/* As Tornado's log_exception, a deliberate status is a warning, if it has words, and all else is the application's error. Unlike there
-   the words go into the access log's line, where there is one: a bad request is one line. */
+/* As Tornado's log_exception, a deliberate status is a warning, if it has words, and all else is
+   the application's error. Unlike there the words go into the access log's line, where there is
+   one: a bad request is one line. */
 static void log_error(spout_request *r, const spout_error *error)
 {
     spi_arena *arena = spi_request_arena(r);

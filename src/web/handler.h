@@ -1,4 +1,5 @@
-/* Handlers as the application uses them: `.base` flattened, methods in a table, Allow written out. Made once, at start-up. */
+/* Handlers as the application uses them: `.base` flattened, methods in a table, Allow written out.
+   Made once, at start-up. */
 #ifndef SPI_HANDLER_H
 #define SPI_HANDLER_H
 
@@ -22,7 +23,8 @@ typedef struct spi_handler {
     bool etag, stream_body, cancel_on_close;
 } spi_handler;
 
-/* In the arena, but for what spi_handler_finish closes. NULL: a cycle of bases, a static folder that isn't there … */
+/* In the arena, but for what spi_handler_finish closes. NULL: a cycle of bases, a static folder
+   that isn't there … */
 spi_handler *spi_handler_new(spi_arena *arena, const spout_handler *source);
 void spi_handler_finish(spi_handler *handler);
 

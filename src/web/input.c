@@ -103,7 +103,8 @@ static bool is_named(const spi_field *field, const char *name, size_t len)
     return field->name_len == len && spi_equal_nocase(field->name, len, name, len);
 }
 
-/* All values of a repeated field, in one pass more over the head: linear, however often it is repeated. */
+/* All values of a repeated field, in one pass more over the head: linear, however often it is
+   repeated. */
 static const char *join_fields(spout_request *r, const char *name, size_t name_len, char separator)
 {
     const spi_request_head *head = &r->exchange->head;

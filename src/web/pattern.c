@@ -60,7 +60,8 @@ static int end_text(reader *in)
     return 0;
 }
 
-/* Anything that only a regular expression can say. At the top level nothing can be put back together from there. */
+/* Anything that only a regular expression can say. At the top level nothing can be put back
+   together from there. */
 static void becomes_regex(reader *in)
 {
     in->plain = false;

@@ -1,8 +1,9 @@
 /*
  * A route's pattern: what it says, taken apart once when the application is built.
  *
- * Plain patterns (literals, and sugar that fills whole segments) go into the trie; all others are regular expressions of
- * PCRE2, tried only where their literal beginning matches. Paths are matched as received, still percent-encoded.
+ * Plain patterns (literals, and sugar that fills whole segments) go into the trie; all others are
+ * regular expressions of PCRE2, tried only where their literal beginning matches. Paths are matched
+ * as received, still percent-encoded.
  */
 #ifndef SPI_PATTERN_H
 #define SPI_PATTERN_H
@@ -41,11 +42,13 @@ typedef struct spi_pattern {
     pcre2_code *code; /* NULL if plain */
 } spi_pattern;
 
-/* Lies in the arena but for the compiled code: spi_pattern_finish frees that. SPOUT_EINVAL with words and the place. */
+/* Lies in the arena but for the compiled code: spi_pattern_finish frees that. SPOUT_EINVAL with
+   words and the place. */
 int spi_pattern_compile(spi_arena *arena, const char *source, spi_pattern *ret_pattern);
 void spi_pattern_finish(spi_pattern *pattern);
 
-/* What matching regular expressions needs: one a loop, since none of it may be used by two matches at once. */
+/* What matching regular expressions needs: one a loop, since none of it may be used by two matches
+   at once. */
 typedef struct spi_matcher {
     pcre2_match_context *limits;
     pcre2_jit_stack *stack; /* grows up to 1 MiB */
@@ -54,8 +57,8 @@ typedef struct spi_matcher {
 void spi_matcher_init(spi_matcher *matcher);
 void spi_matcher_finish(spi_matcher *matcher);
 
-/* 1: it matches, and captures[0..capture_count) are set (data NULL for one that took no part); 0: it doesn't; SPOUT_ELIMIT: too
-   much work to tell. For a pattern that is not plain. */
+/* 1: it matches, and captures[0..capture_count) are set (data NULL for one that took no part); 0:
+   it doesn't; SPOUT_ELIMIT: too much work to tell. For a pattern that is not plain. */
 int spi_pattern_match(const spi_pattern *pattern, spi_matcher *matcher, const char *path,
     size_t len, spout_bytes *captures);
 

@@ -1,8 +1,10 @@
 /*
- * A request from inside. It lies in its exchange's arena, from the head on; its coroutine runs from on_request (or on_error) on.
+ * A request from inside. It lies in its exchange's arena, from the head on; its coroutine runs from
+ * on_request (or on_error) on.
  *
- * Each group of members belongs to one file: response.c, input.c, request.c. What handlers allocate in scopes of their own lies in
- * another arena, the coroutine's: so an inner scope that is popped takes nothing of the request with it.
+ * Each group of members belongs to one file: response.c, input.c, request.c. What handlers allocate
+ * in scopes of their own lies in another arena, the coroutine's: so an inner scope that is popped
+ * takes nothing of the request with it.
  */
 #ifndef SPI_REQUEST_H
 #define SPI_REQUEST_H
@@ -76,7 +78,8 @@ void spi_request_log(spout_request *r);
 /* Whether that line will be our own, with the remark, and written. */
 bool spi_request_logs_remark(const spout_request *r, int status);
 
-/* The current error becomes the reply, or the end of the connection if one has begun; logs it. See error_page.c. */
+/* The current error becomes the reply, or the end of the connection if one has begun; logs it. See
+   error_page.c. */
 void spi_request_answer_error(spout_request *r);
 /* 503 from the loop itself: there is no stack to run anything on. */
 void spi_request_answer_without_stack(spout_request *r);

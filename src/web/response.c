@@ -138,7 +138,8 @@ bool spi_status_is_bodiless(int status)
     return status < 200 || status == 204 || status == 304;
 }
 
-/* What describes a body that isn't there; Content-Location and Content-Security-Policy are no such fields. */
+/* What describes a body that isn't there; Content-Location and Content-Security-Policy are no such
+   fields. */
 static void strip_content_fields(spi_response *response)
 {
     static const char *const names[] = { "Content-Type", "Content-Encoding", "Content-Language",
@@ -188,7 +189,8 @@ int spi_response_send_head(spout_request *r, int64_t content_length)
     return 0;
 }
 
-/* Waiting is a courtesy to memory: where it can't be (out of time, cancelled, on the loop) the queue takes it. */
+/* Waiting is a courtesy to memory: where it can't be (out of time, cancelled, on the loop) the
+   queue takes it. */
 static int wait_for_room(spout_request *r)
 {
     if (!spout_in_task())

@@ -1,4 +1,5 @@
-/* The reply that a request builds: status, fields, the body as far as it is not sent, and how it goes out. */
+/* The reply that a request builds: status, fields, the body as far as it is not sent, and how it
+   goes out. */
 #ifndef SPI_RESPONSE_H
 #define SPI_RESPONSE_H
 
@@ -55,7 +56,8 @@ int spi_response_send_head(spout_request *r, int64_t content_length);
 /* Sends the pieces; suspends where the peer is slow and there is much of them. */
 int spi_response_send_pieces(spout_request *r);
 
-/* Passes on what a function of the exchange has returned, and takes note of a connection that is closed. */
+/* Passes on what a function of the exchange has returned, and takes note of a connection that is
+   closed. */
 int spi_response_sent(spout_request *r, int result);
 
 /* Completes the reply: ETag, lengths, what is left. < 0: the error decides what follows. */

@@ -1,4 +1,5 @@
-/* The routes of an application, and which of them a path belongs to: the first of the table that matches. */
+/* The routes of an application, and which of them a path belongs to: the first of the table that
+   matches. */
 #ifndef SPI_ROUTER_H
 #define SPI_ROUTER_H
 
@@ -21,7 +22,8 @@ typedef struct spi_router {
     spi_trie *trie;
 } spi_router;
 
-/* `max` routes will be added. What it holds lies in the arena, but for compiled code: spi_router_finish. */
+/* `max` routes will be added. What it holds lies in the arena, but for compiled code:
+   spi_router_finish. */
 void spi_router_init(spi_router *router, spi_arena *arena, uint32_t max);
 int spi_router_add(
     spi_router *router, spi_arena *arena, const char *pattern, const struct spi_handler *handler);
@@ -41,8 +43,9 @@ typedef struct spi_match {
 } spi_match;
 
 /*
- * 1: found; 0: no route matches; < 0: a negated status with the error set: -400 for a capture that is not UTF-8 or holds a NUL (the
- * handler is set all the same), -500 for an expression that needs too much work. Captures lie in the arena.
+ * 1: found; 0: no route matches; < 0: a negated status with the error set: -400 for a capture that
+ * is not UTF-8 or holds a NUL (the handler is set all the same), -500 for an expression that needs
+ * too much work. Captures lie in the arena.
  */
 int spi_router_match(const spi_router *router, spi_matcher *matcher, spi_arena *arena,
     const char *path, size_t len, spi_match *ret_match);

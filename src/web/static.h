@@ -24,12 +24,14 @@ void spi_static_close(spi_static_root *root);
 int spi_static_serve(spout_request *r);
 
 /*
- * Opens what a relative path names, for reading; never blocks on a device, never leaves the folder: not by "..", not by an absolute path,
- * not by a symbolic link (one that leads back into the folder is followed). -1 with errno: EXDEV for what leaves it.
+ * Opens what a relative path names, for reading; never blocks on a device, never leaves the folder:
+ * not by "..", not by an absolute path, not by a symbolic link (one that leads back into the folder
+ * is followed). -1 with errno: EXDEV for what leaves it.
  */
 int spi_static_open_file(const spi_static_root *root, const char *path);
 
-/* Replies with an open regular file, which it takes: validators, conditions, ranges (RFC 9110 §13, §14). */
+/* Replies with an open regular file, which it takes: validators, conditions, ranges (RFC 9110 §13,
+   §14). */
 typedef struct spi_file {
     int fd;
     int64_t size;
@@ -41,7 +43,8 @@ int spi_file_reply(spout_request *r, int fd, const struct stat *info, const char
 /* The ranges of a request for part of a file. 0: sent; 1: nothing to do, send all of it. */
 int spi_file_reply_ranges(spout_request *r, spi_file *file);
 
-/* By the extension of a file's name: "text/css; charset=utf-8"; "application/octet-stream" for unknown ones. */
+/* By the extension of a file's name: "text/css; charset=utf-8"; "application/octet-stream" for
+   unknown ones. */
 const char *spi_mime_type(const char *name);
 
 #endif

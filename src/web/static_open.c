@@ -58,7 +58,8 @@ static bool leads_up(const char *path)
     return false;
 }
 
-/* Follows the links itself and looks where they end: for absolute links, and where the kernel has no openat2. */
+/* Follows the links itself and looks where they end: for absolute links, and where the kernel has
+   no openat2. */
 static int open_resolved(const spi_static_root *root, const char *path)
 {
     char full[PATH_MAX], real[PATH_MAX];

@@ -43,7 +43,8 @@ spi_trie *spi_trie_new(spi_arena *arena)
     return trie;
 }
 
-/* FNV-1a: only the application's own segments lie in the table, nobody else chooses what collides. */
+/* FNV-1a: only the application's own segments lie in the table, nobody else chooses what collides.
+   */
 static const uint32_t hash_start = 0x811c9dc5u;
 
 static inline uint32_t hash_step(uint32_t hash, char c)
@@ -110,8 +111,8 @@ static node *pass(node *n, uint32_t route)
     return n;
 }
 
-/* The segments of a literal part, which begins behind its slash. What follows its last slash is a segment only if
-   no capture comes next. */
+/* The segments of a literal part, which begins behind its slash. What follows its last slash is a
+   segment only if no capture comes next. */
 static node *add_text(spi_trie *trie, node *n, const spi_part *part, bool last, uint32_t route)
 {
     const char *at = part->text + 1, *end = part->text + part->len;
@@ -163,7 +164,8 @@ static bool is_number(const char *text, size_t len)
     return true;
 }
 
-/* `at` begins a segment, NULL behind the last one. Returns the lowest matching route below `best`, else `best`. */
+/* `at` begins a segment, NULL behind the last one. Returns the lowest matching route below `best`,
+   else `best`. */
 static uint32_t search(const node *n, const char *at, const char *end, uint32_t best)
 {
     if (!at)

@@ -1,6 +1,7 @@
 /*
- * The trie of plain routes: one node for each segment behind a slash. A look-up visits no node twice and returns the first
- * route of the table that matches, so that its cost does not grow with the number of routes.
+ * The trie of plain routes: one node for each segment behind a slash. A look-up visits no node
+ * twice and returns the first route of the table that matches, so that its cost does not grow with
+ * the number of routes.
  */
 #ifndef SPI_TRIE_H
 #define SPI_TRIE_H

@@ -4,7 +4,8 @@
 
 #include <spout/web.h>
 
-/* The GET of a handler with .websocket: the handshake, or .get where the client doesn't ask for one. */
+/* The GET of a handler with .websocket: the handshake, or .get where the client doesn't ask for
+   one. */
 int spi_upgrade(spout_request *r);
 
 #endif

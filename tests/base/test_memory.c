@@ -121,7 +121,8 @@ static void test_out_of_memory_asks_the_handler(void **state)
     (void)state;
     const child_result *child = run_child(exhaust);
     assert_int_equal(child_signal(child), SIGABRT);
-    assert_string_equal(child->err, "handler: 1\n");
+    /* an emulator may add to it */
+    assert_ptr_equal(strstr(child->err, "handler: 1\n"), child->err);
     assert_int_equal(child_signal(run_child(exhaust_zeroed)), SIGABRT);
     assert_int_equal(child_signal(run_child(exhaust_arena)), SIGABRT);
 }

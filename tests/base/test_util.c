@@ -32,9 +32,11 @@ static void times_are_written_in_utc_with_microseconds(void **state)
     (void)state;
     char text[32];
     assert_string_equal(spout_format_iso8601(0, text), "1970-01-01T00:00:00.000000Z");
-    assert_string_equal(spout_format_iso8601(1795339800000001, text), "2026-11-22T09:30:00.000001Z");
+    assert_string_equal(
+        spout_format_iso8601(1795339800000001, text), "2026-11-22T09:30:00.000001Z");
     assert_string_equal(spout_format_iso8601(-1, text), "1969-12-31T23:59:59.999999Z");
-    assert_string_equal(spout_format_iso8601(253402300799999999, text), "9999-12-31T23:59:59.999999Z");
+    assert_string_equal(
+        spout_format_iso8601(253402300799999999, text), "9999-12-31T23:59:59.999999Z");
 }
 
 static void random_bytes_fill_exactly_what_they_are_given(void **state)

@@ -1,4 +1,5 @@
-/* Ways to cut an input into pieces, for tests that want the same answer however the bytes arrive. */
+/* Ways to cut an input into pieces, for tests that want the same answer however the bytes arrive.
+   */
 #ifndef TEST_CUT_H
 #define TEST_CUT_H
 

@@ -1,4 +1,5 @@
-/* What the wire scripts can't see of a connection: sizes, calls in a wrong order, who may do what when. */
+/* What the wire scripts can't see of a connection: sizes, calls in a wrong order, who may do what
+   when. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -364,7 +365,8 @@ static void act(kit_peer *peer, uint32_t choice, uint32_t random)
     }
 }
 
-/* Whatever clients do in whatever order: no handler, connection or tunnel is left when they are gone. */
+/* Whatever clients do in whatever order: no handler, connection or tunnel is left when they are
+   gone. */
 static void nothing_is_left_of_careless_clients(void **state)
 {
     (void)state;

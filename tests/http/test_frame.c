@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-/* What happened, in words: "text(abc) ping(x) close(1000,bye)". Pieces of an unfinished message are left out, since how much of it
-   was given out before an error depends on how it was cut. */
+/* What happened, in words: "text(abc) ping(x) close(1000,bye)". Pieces of an unfinished message are
+   left out, since how much of it was given out before an error depends on how it was cut. */
 typedef struct record {
     size_t len;
     char text[128 * 1024];
@@ -104,7 +104,8 @@ static void run(const setting *s, const char *in, size_t len, uint32_t seed, rec
     spi_frame_parser_finish(&parser);
 }
 
-/* Frames are written as text: first byte in hex, the payload, as a client would send them (masked) or a server. */
+/* Frames are written as text: first byte in hex, the payload, as a client would send them (masked)
+   or a server. */
 typedef struct wire {
     size_t len;
     char bytes[128 * 1024];

@@ -20,7 +20,8 @@ static const char browser[] =
     "Accept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8\r\nSec-Fetch-Site: none\r\n"
     "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-US,en;q=0.9\r\n\r\n";
 
-/* Both ways over the same bytes: what the quick one says must be what the long one says. Returns the quick one's length. */
+/* Both ways over the same bytes: what the quick one says must be what the long one says. Returns
+   the quick one's length. */
 static long try_both(const char *data, size_t len)
 {
     spi_arena *arena = spi_arena_new(0);

@@ -22,8 +22,8 @@ static json_t *nested(int depth)
 static void any_value_is_read(void **state)
 {
     (void)state;
-    static const char *const texts[] = { "1", "-0.5", "null", "\"\"", "true", "[]", "{}", " [1, 2]\n",
-        "\"a\\u0000b\"", "\"\xc3\xa9\"" };
+    static const char *const texts[] = { "1", "-0.5", "null", "\"\"", "true", "[]", "{}",
+        " [1, 2]\n", "\"a\\u0000b\"", "\"\xc3\xa9\"" };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         json_t *value = spout_json_parse(spout_bytes_of(texts[i]));
         assert_non_null(value);
@@ -34,8 +34,8 @@ static void any_value_is_read(void **state)
 static void what_is_not_json_is_told_with_its_place(void **state)
 {
     (void)state;
-    static const char *const texts[] = { "", " ", "{", "[1,]", "{\"a\" 1}", "nul", "1 2", "\"\xff\"", "\"\x01\"",
-        "'a'", "[1]x", "NaN" };
+    static const char *const texts[] = { "", " ", "{", "[1,]", "{\"a\" 1}", "nul", "1 2",
+        "\"\xff\"", "\"\x01\"", "'a'", "[1]x", "NaN" };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         assert_null(spout_json_parse(spout_bytes_of(texts[i])));
         assert_int_equal(spout_error_code_current(), SPOUT_EINVAL);

@@ -157,7 +157,8 @@ static void test_boundaries(void **state)
     }
 }
 
-/* A part's header lines, and what comes of them: "name/filename" or the name alone; NULL: refused. */
+/* A part's header lines, and what comes of them: "name/filename" or the name alone; NULL: refused.
+   */
 static void test_part_headers(void **state)
 {
     (void)state;

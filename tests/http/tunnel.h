@@ -1,7 +1,8 @@
 /*
- * For the WebSocket's tests: a tunnel that is played by the test. What the client sends is delivered as the transport's contract
- * says (never while paused, from a buffer that is gone afterwards); what the socket writes is collected; time stands still until
- * `pass` moves it; log lines are collected too.
+ * For the WebSocket's tests: a tunnel that is played by the test. What the client sends is
+ * delivered as the transport's contract says (never while paused, from a buffer that is gone
+ * afterwards); what the socket writes is collected; time stands still until `pass` moves it; log
+ * lines are collected too.
  */
 #ifndef TEST_TUNNEL_H
 #define TEST_TUNNEL_H
@@ -343,7 +344,8 @@ static inline void send_close(client *c, unsigned code, const char *reason)
     send_frame(c, CLOSE, payload, 2 + strlen(reason));
 }
 
-/* The payload of the next frame that came, which must begin with that byte. Scoped to the thread's own scope. */
+/* The payload of the next frame that came, which must begin with that byte. Scoped to the thread's
+   own scope. */
 static inline spout_bytes next_frame(client *c, unsigned first)
 {
     const unsigned char *at = (const unsigned char *)spi_buffer_text(&c->got);

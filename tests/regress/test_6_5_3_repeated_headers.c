@@ -1,4 +1,5 @@
-/* CVE-2025-67725: joining one header that is repeated thousands of times takes time linear in their number. */
+/* CVE-2025-67725: joining one header that is repeated thousands of times takes time linear in their
+   number. */
 #include "kit.h"
 
 #include <time.h>

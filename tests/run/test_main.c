@@ -107,7 +107,8 @@ static int refuse(spout_application_options *application)
 static void the_program_s_own_options_are_checked_by_itself(void **state)
 {
     (void)state;
-    static const spout_option options[] = { { .name = "folder", .type = SPOUT_OPTION_TEXT }, { 0 } };
+    static const spout_option options[] = { { .name = "folder", .type = SPOUT_OPTION_TEXT },
+        { 0 } };
     const spout_main_options main_options = { .options = options, .configure = refuse };
     assert_int_equal(run(&main_options, "--folder=/none", "--port=0"), 2);
     assert_string_equal(heard(), "program: no folder '/none'\n");
@@ -130,7 +131,8 @@ static void a_start_that_fails_is_status_1(void **state)
 static void a_port_in_use_is_status_1(void **state)
 {
     (void)state;
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct sockaddr_in address = { .sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof address;
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, len), 0);
@@ -191,10 +193,14 @@ static void a_signal_ends_it_well(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(wrong_usage_is_one_line_and_status_2, catch_stderr, release_stderr),
-        cmocka_unit_test_setup_teardown(a_single_worker_program_refuses_more, catch_stderr, release_stderr),
-        cmocka_unit_test_setup_teardown(the_program_s_own_options_are_checked_by_itself, catch_stderr, release_stderr),
-        cmocka_unit_test_setup_teardown(a_start_that_fails_is_status_1, catch_stderr, release_stderr),
+        cmocka_unit_test_setup_teardown(
+            wrong_usage_is_one_line_and_status_2, catch_stderr, release_stderr),
+        cmocka_unit_test_setup_teardown(
+            a_single_worker_program_refuses_more, catch_stderr, release_stderr),
+        cmocka_unit_test_setup_teardown(
+            the_program_s_own_options_are_checked_by_itself, catch_stderr, release_stderr),
+        cmocka_unit_test_setup_teardown(
+            a_start_that_fails_is_status_1, catch_stderr, release_stderr),
         cmocka_unit_test_setup_teardown(a_port_in_use_is_status_1, catch_stderr, release_stderr),
         cmocka_unit_test_setup_teardown(a_signal_ends_it_well, catch_stderr, release_stderr),
     };

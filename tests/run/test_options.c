@@ -9,7 +9,11 @@
 #include <spout/options.h>
 
 static const spout_option table[] = {
-    { .name = "port", .type = SPOUT_OPTION_INT, .default_value = "8888", .metavar = "PORT", .help = "where" },
+    { .name = "port",
+        .type = SPOUT_OPTION_INT,
+        .default_value = "8888",
+        .metavar = "PORT",
+        .help = "where" },
     { .name = "log-file", .type = SPOUT_OPTION_TEXT },
     { .name = "debug", .type = SPOUT_OPTION_BOOL, .help = "say more" },
     { .name = "max-size", .type = SPOUT_OPTION_SIZE, .default_value = "10M" },
@@ -70,8 +74,10 @@ static void values_are_parsed_by_their_type(void **state)
 static void no_means_no(void **state)
 {
     (void)state;
-    static const char *const off[] = { "--debug=no", "--debug=False", "--debug=0", "--debug=off", "--debug=f" };
-    static const char *const on[] = { "--debug=yes", "--debug=TRUE", "--debug=1", "--debug=on", "--debug" };
+    static const char *const off[] = { "--debug=no", "--debug=False", "--debug=0", "--debug=off",
+        "--debug=f" };
+    static const char *const on[] = { "--debug=yes", "--debug=TRUE", "--debug=1", "--debug=on",
+        "--debug" };
     for (int i = 0; i < 5; i++) {
         assert_int_equal(parse(on[i], NULL, NULL), 2);
         assert_true(spout_option_bool("debug"));
@@ -111,11 +117,13 @@ static void mistakes_are_told_in_words(void **state)
         { "--port=x", "option '--port' needs a number, not 'x'" },
         { "--port=", "option '--port' needs a number, not ''" },
         { "--port=1 ", "option '--port' needs a number, not '1 '" },
-        { "--port=99999999999999999999", "option '--port' needs a number, not '99999999999999999999'" },
+        { "--port=99999999999999999999",
+            "option '--port' needs a number, not '99999999999999999999'" },
         { "--debug=maybe", "option '--debug' needs true or false, not 'maybe'" },
         { "--max-size=-1", "option '--max-size' needs a size such as 10M, not '-1'" },
         { "--max-size=M", "option '--max-size' needs a size such as 10M, not 'M'" },
-        { "--max-size=99999999999G", "option '--max-size' needs a size such as 10M, not '99999999999G'" },
+        { "--max-size=99999999999G",
+            "option '--max-size' needs a size such as 10M, not '99999999999G'" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(parse(cases[i].word, NULL, NULL), SPOUT_EINVAL);
@@ -136,8 +144,11 @@ static void words_end_the_options(void **state)
 static void a_name_is_defined_once(void **state)
 {
     (void)state;
-    static const spout_option twice[] = { { .name = "log_file", .type = SPOUT_OPTION_TEXT }, { 0 } };
-    static const spout_option bad[] = { { .name = "n", .type = SPOUT_OPTION_INT, .default_value = "x" }, { 0 } };
+    static const spout_option twice[] = { { .name = "log_file", .type = SPOUT_OPTION_TEXT },
+        { 0 } };
+    static const spout_option bad[] = {
+        { .name = "n", .type = SPOUT_OPTION_INT, .default_value = "x" }, { 0 }
+    };
     assert_int_equal(spout_options_define(twice), SPOUT_EEXIST);
     assert_int_equal(spout_options_define(bad), SPOUT_EINVAL);
 }
@@ -169,7 +180,8 @@ static void help_names_every_option_with_its_default(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(defaults_hold_until_something_is_given, define_table, forget),
+        cmocka_unit_test_setup_teardown(
+            defaults_hold_until_something_is_given, define_table, forget),
         cmocka_unit_test_setup_teardown(values_are_parsed_by_their_type, define_table, forget),
         cmocka_unit_test_setup_teardown(no_means_no, define_table, forget),
         cmocka_unit_test_setup_teardown(sizes_have_units_of_1024, define_table, forget),
@@ -177,7 +189,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(words_end_the_options, define_table, forget),
         cmocka_unit_test_setup_teardown(a_name_is_defined_once, define_table, forget),
         cmocka_unit_test_setup_teardown(options_can_be_set_by_the_program, define_table, forget),
-        cmocka_unit_test_setup_teardown(help_names_every_option_with_its_default, define_table, forget),
+        cmocka_unit_test_setup_teardown(
+            help_names_every_option_with_its_default, define_table, forget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,8 @@ static char hear(void)
     return read(report[0], &what, 1) == 1 ? what : 0;
 }
 
-/* Runs `worker` in children of a process of its own, and returns that process. It exits with 0 if all ended well, else with 1. */
+/* Runs `worker` in children of a process of its own, and returns that process. It exits with 0 if
+   all ended well, else with 1. */
 static pid_t start_parent(int workers, int max_restarts, int (*worker)(int task_id))
 {
     assert_int_equal(pipe(report), 0);
@@ -115,7 +116,8 @@ static void sigterm_is_passed_on_and_ends_everything_well(void **state)
     }
 }
 
-/* Says that it lives and dies, unless one of its kind has told the world before: pipes hold one token. */
+/* Says that it lives and dies, unless one of its kind has told the world before: pipes hold one
+   token. */
 static int token[2];
 
 static int die_once(int task_id)
@@ -170,7 +172,10 @@ static int report_signals(int task_id)
     sigprocmask(SIG_BLOCK, NULL, &mask);
     struct sigaction action;
     sigaction(SIGTERM, NULL, &action);
-    tell(!sigismember(&mask, SIGTERM) && !sigismember(&mask, SIGCHLD) && action.sa_handler == SIG_DFL ? 'y' : 'n');
+    tell(
+        !sigismember(&mask, SIGTERM) && !sigismember(&mask, SIGCHLD) && action.sa_handler == SIG_DFL
+            ? 'y'
+            : 'n');
     return 0;
 }
 

@@ -1,4 +1,5 @@
-/* Two loops in two threads serve at once and share nothing: run under TSan, where sharing would be seen. */
+/* Two loops in two threads serve at once and share nothing: run under TSan, where sharing would be
+   seen. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,17 +35,20 @@ typedef struct client {
 static int ask(spout_stream *stream, const client *c, int i)
 {
     const char *request = spout_scope_format(
-        "GET /hello/%d?name=%d-%d HTTP/1.1\r\nHost: localhost\r\n\r\n", i, c->worker->number, c->number);
+        "GET /hello/%d?name=%d-%d HTTP/1.1\r\nHost: localhost\r\n\r\n", i, c->worker->number,
+        c->number);
     spout_bytes head, body;
     if (spout_stream_write(stream, spout_bytes_of(request)) < 0 ||
         spout_stream_read_until(stream, "\r\n\r\n", 4096, &head) < 0)
         return -1;
     char expected[64];
-    size_t len = (size_t)snprintf(expected, sizeof expected, "{\"name\":\"%d-%d\"}", c->worker->number, c->number);
+    size_t len = (size_t)snprintf(
+        expected, sizeof expected, "{\"name\":\"%d-%d\"}", c->worker->number, c->number);
     if (spout_stream_read(stream, len, &body) < 0)
         return -1;
     if (memcmp(body.data, expected, len) != 0)
-        return spout_error_set(SPOUT_EFAILED, "worker %d got another one's answer", c->worker->number);
+        return spout_error_set(
+            SPOUT_EFAILED, "worker %d got another one's answer", c->worker->number);
     c->worker->served++;
     return 0;
 }
@@ -81,7 +85,8 @@ static void *serve(void *arg)
     worker *w = arg;
     spout_loop *loop = spout_loop_new(NULL);
     spout_application *application = spout_application_new(routes, NULL);
-    spout_http_server *server = spout_application_listen(application, &(spout_listen_options){ .address = "127.0.0.1" });
+    spout_http_server *server = spout_application_listen(
+        application, &(spout_listen_options){ .address = "127.0.0.1" });
     w->port = spout_http_server_port(server);
     int result = spout_loop_run_sync(loop, run_clients, w, 0);
     if (result < 0)

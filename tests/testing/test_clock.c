@@ -22,7 +22,8 @@ static void a_skipping_clock_sleeps_in_no_time(void **state)
     (void)state;
     spout_test_clock *clock = spout_test_clock_new();
     spout_test_clock_skip(clock, true);
-    spout_loop *loop = spout_loop_new(&(spout_loop_options){ .clock = spout_test_clock_table(clock) });
+    spout_loop *loop = spout_loop_new(
+        &(spout_loop_options){ .clock = spout_test_clock_table(clock) });
     int64_t slept = 0;
     assert_int_equal(spout_loop_run_sync(loop, sleep_an_hour, &slept, 0), 0);
     assert_int_equal(slept, 3600 * 1000);
@@ -40,7 +41,8 @@ static void a_clock_stands_still_until_it_is_moved(void **state)
 {
     (void)state;
     spout_test_clock *clock = spout_test_clock_new();
-    spout_loop *loop = spout_loop_new(&(spout_loop_options){ .clock = spout_test_clock_table(clock) });
+    spout_loop *loop = spout_loop_new(
+        &(spout_loop_options){ .clock = spout_test_clock_table(clock) });
     int calls = 0;
     spout_call_later(1000, count, &calls);
     for (int i = 0; i < 10; i++)

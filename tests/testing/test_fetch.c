@@ -71,7 +71,8 @@ static void a_reply_comes_whole(void **state)
     fixture *f = *state;
     static const spout_test_header headers[] = { { "user-agent", "test" }, { 0 } };
     spout_test_response *response = spout_test_fetch(f->application,
-        &(spout_test_request){ .method = "POST", .url = "/echo", .headers = headers, .body = { "a\0b", 3 } });
+        &(spout_test_request){
+            .method = "POST", .url = "/echo", .headers = headers, .body = { "a\0b", 3 } });
     assert_non_null(response);
     assert_int_equal(response->status, 201);
     assert_string_equal(response->reason, "Created");
@@ -87,7 +88,8 @@ static void handlers_may_wait(void **state)
 {
     fixture *f = *state;
     int64_t before = spout_time_ms();
-    spout_test_response *response = spout_test_fetch(f->application, &(spout_test_request){ .url = "/slow" });
+    spout_test_response *response = spout_test_fetch(
+        f->application, &(spout_test_request){ .url = "/slow" });
     assert_string_equal(response->body.data, "at last");
     assert_true(spout_time_ms() - before >= 60000);
     spout_test_response_free(response);
@@ -96,7 +98,8 @@ static void handlers_may_wait(void **state)
 static void a_cut_reply_is_not_complete(void **state)
 {
     fixture *f = *state;
-    spout_test_response *response = spout_test_fetch(f->application, &(spout_test_request){ .url = "/broken" });
+    spout_test_response *response = spout_test_fetch(
+        f->application, &(spout_test_request){ .url = "/broken" });
     assert_int_equal(response->status, 200);
     assert_string_equal(response->body.data, "half");
     assert_false(response->complete);
@@ -121,7 +124,8 @@ static void bad_requests_get_their_status(void **state)
 
 static int fetch_on_coroutine(void *arg)
 {
-    spout_test_response *response = spout_test_fetch(arg, &(spout_test_request){ .method = "POST", .url = "/echo" });
+    spout_test_response *response = spout_test_fetch(
+        arg, &(spout_test_request){ .method = "POST", .url = "/echo" });
     int status = response ? response->status : -1;
     spout_test_response_free(response);
     return status == 201 ? 0 : -1;
@@ -144,7 +148,8 @@ static int fetch_slow_on_coroutine(void *arg)
 static void no_reply_in_time_is_an_error(void **state)
 {
     fixture *f = *state;
-    assert_int_equal(spout_loop_run_sync(f->loop, fetch_slow_on_coroutine, f->application, 0), SPOUT_ETIMEDOUT);
+    assert_int_equal(
+        spout_loop_run_sync(f->loop, fetch_slow_on_coroutine, f->application, 0), SPOUT_ETIMEDOUT);
 }
 
 int main(void)
