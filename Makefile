@@ -4,7 +4,7 @@ BUILD = build
 PORT = 8888
 FUZZ_SECONDS = 60
 
-.PHONY: all configure deps demo test test-all asan bench fuzz install fmt clean help
+.PHONY: all configure deps demo test test-all test-arm64 asan bench fuzz install fmt clean help
 
 all: configure ## the release build, in build/
 	@ninja -C $(BUILD)
@@ -29,6 +29,10 @@ test-all: ## the same, then TSan, valgrind, clang, ucontext, the slow tests and 
 	@tools/deps build test || { echo "0 passed, 1 failed"; exit 1; }
 	@tools/run-tests --all
 
+test-arm64: ## cross-build base and loop for AArch64 and run their tests under qemu
+	@tools/deps build arm64 || { echo "0 passed, 1 failed"; exit 1; }
+	@tools/test-arm64
+
 asan: ## build in build-asan/ under ASan and UBSan and run the tests there
 	@tools/deps build test
 	@tools/run-tests --build=build-asan
@@ -50,7 +54,7 @@ fmt: ## format the sources in place
 	@tools/lint/format --fix
 
 clean: ## remove what was built
-	rm -rf $(BUILD) build-asan build-tsan build-valgrind build-clang build-ucontext build-fuzz
+	rm -rf $(BUILD) build-asan build-tsan build-valgrind build-clang build-ucontext build-fuzz build-arm64 build-arm64-sysroot
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12

@@ -6,7 +6,8 @@
 
 enum { MAX_NAME = 64, MAX_ROOM = 128, MAX_LISTED = 1000 };
 
-/* A room lives while somebody is in it: people, not members of its topic, whom a socket that closes leaves before its handler knows. */
+/* A room lives while somebody is in it: people, not members of its topic, whom a socket that closes
+   leaves before its handler knows. */
 typedef struct room {
     spout_topic *topic;
     size_t people;

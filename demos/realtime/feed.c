@@ -133,7 +133,8 @@ static bool parse_number(const char *text, double *ret_value)
     return true;
 }
 
-/* What the client knows already: nothing if its id was never given, since the server was restarted then. */
+/* What the client knows already: nothing if its id was never given, since the server was restarted
+   then. */
 static int64_t known_id(double id)
 {
     return id < 0 || id > (double)last_id ? 0 : (int64_t)id;

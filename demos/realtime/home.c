@@ -56,8 +56,9 @@ static bool program_folder(char *out, size_t size, const char *relative)
     return snprintf(out, size, "%s/%s", self, relative) < (int)size;
 }
 
-/* --static, else what belongs to the program where it lies (a build folder among the sources, an installation that was moved), else
-   what the build knew: the sources, then where `make install` puts it. */
+/* --static, else what belongs to the program where it lies (a build folder among the sources, an
+   installation that was moved), else what the build knew: the sources, then where `make install`
+   puts it. */
 int home_configure(const char *chosen)
 {
     if (chosen) {

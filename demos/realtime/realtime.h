@@ -1,4 +1,5 @@
-/* The realtime demo: chat over WebSocket, a live feed by long polling, and figures about itself. One file for each part. */
+/* The realtime demo: chat over WebSocket, a live feed by long polling, and figures about itself.
+   One file for each part. */
 #ifndef REALTIME_H
 #define REALTIME_H
 
@@ -8,7 +9,8 @@
 extern const spout_handler site;
 extern const spout_handler not_found;
 
-/* The .config of a handler; without one, a request that takes more than a second is a warning in the log. */
+/* The .config of a handler; without one, a request that takes more than a second is a warning in
+   the log. */
 typedef struct site_traits {
     bool waits; /* waiting is its purpose */
 } site_traits;

@@ -30,9 +30,14 @@ SPOUT_API void spout_future_unref(spout_future *future);
 
 /* SPOUT_ESTATE if it is done already. Who waits is woken in the loop's next turn. */
 SPOUT_API int spout_future_resolve(spout_future *future, void *value);
-SPOUT_API int spout_future_reject(spout_future *future, int code, const char *format, ...) SPOUT_PRINTF(3, 4);
+SPOUT_API int spout_future_reject(spout_future *future, int code, const char *format, ...)
+    SPOUT_PRINTF(3, 4);
 
 SPOUT_API bool spout_future_is_done(const spout_future *future);
+
+/* What `from` ends with, `to` ends with, unless it is done by then (chain_future). Whether it succeeds or fails is then
+   `to`'s matter. Refers to `to` until that is so. */
+SPOUT_API void spout_future_chain(spout_future *from, spout_future *to);
 
 /* Calls fn(arg) on the loop in the turn after the future is done (add_future). */
 SPOUT_API void spout_future_on_done(spout_future *future, spout_callback *fn, void *arg);
@@ -44,6 +49,37 @@ SPOUT_API int spout_await(spout_future *future, void **ret_value) SPOUT_SUSPENDS
 /* Waits until all are done (gen.multi): 0, or the error that came first in time; another one counts as not awaited. The
    same future may stand there twice. */
 SPOUT_API int spout_gather(spout_future *const *futures, size_t count) SPOUT_SUSPENDS;
+
+/* The same, but returns the first error as soon as there is one. The others go on. */
+SPOUT_API int spout_gather_until_error(spout_future *const *futures, size_t count) SPOUT_SUSPENDS;
+
+/*
+ * Futures in the order in which they get done (WaitIterator); those that are done at the start come first, in their own order.
+ * Refers to all of them while it lives.
+ *
+ * Example:
+ *     spout_wait_iterator *iterator = spout_wait_iterator_new(answers, 3);
+ *     size_t index;
+ *     while (!spout_wait_iterator_is_done(iterator)) {
+ *         spout_future *answer;
+ *         if (spout_wait_iterator_next(iterator, &answer, &index) < 0)
+ *             break;                                            // the deadline, or cancelled
+ *         if (spout_await(answer, &text) == 0)                  // does not wait
+ *             printf("%zu: %s\n", index, text);
+ *     }
+ *     spout_wait_iterator_free(iterator);
+ */
+typedef struct spout_wait_iterator spout_wait_iterator;
+SPOUT_API spout_wait_iterator *spout_wait_iterator_new(
+    spout_future *const *futures, size_t count); /* owned */
+SPOUT_API void spout_wait_iterator_free(spout_wait_iterator *iterator);
+SPOUT_API bool spout_wait_iterator_is_done(
+    const spout_wait_iterator *iterator); /* all have been returned by next */
+
+/* Waits for the next one to be done: 0 with the future (current_future) and its place in the array (current_index); either may
+   be NULL. Its error is spout_await's to tell. SPOUT_ESTATE if all have been returned. */
+SPOUT_API int spout_wait_iterator_next(
+    spout_wait_iterator *iterator, spout_future **ret_future, size_t *ret_index) SPOUT_SUSPENDS;
 
 #ifdef __cplusplus
 }

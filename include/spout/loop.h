@@ -41,12 +41,20 @@ typedef struct spout_clock {
     void *reserved[3];
 } spout_clock;
 
+/* Where random numbers come from, replaceable so that tests repeat. */
+typedef struct spout_random {
+    void (*fill)(void *self, void *out, size_t len);
+    void *self;
+    void *reserved[3];
+} spout_random;
+
 typedef struct spout_loop_options {
-    const char *backend;      /* "epoll", "poll"; NULL: $SPOUT_BACKEND, else the best there is */
-    const spout_clock *clock; /* NULL: the system's; copied */
-    size_t stack_size;        /* bytes of a coroutine's stack; 0: 256 KiB (1 MiB under ASan) */
-    int max_tasks;            /* 0: as many as memory maps allow, SPOUT_NONE the same */
-    int executor_threads;     /* 0: 5 for each CPU; threads start when needed */
+    const char *backend;        /* "epoll", "poll"; NULL: $SPOUT_BACKEND, else the best there is */
+    const spout_clock *clock;   /* NULL: the system's; copied */
+    size_t stack_size;          /* bytes of a coroutine's stack; 0: 256 KiB (1 MiB under ASan) */
+    int max_tasks;              /* 0: as many as memory maps allow, SPOUT_NONE the same */
+    int executor_threads;       /* 0: 5 for each CPU; threads start when needed */
+    const spout_random *random; /* NULL: the system's; copied */
     void *reserved[4];
 } spout_loop_options;
 
@@ -70,7 +78,8 @@ SPOUT_API void spout_loop_stop(spout_loop *loop);
 /* Runs fn on a coroutine, turns until it is done and returns its result (run_sync).
    timeout_ms 0: no limit; when it passes the task is cancelled and, when it has ended, SPOUT_ETIMEDOUT returned.
    spout_loop_stop cancels it too. */
-SPOUT_API int spout_loop_run_sync(spout_loop *loop, spout_task_fn *fn, void *arg, int64_t timeout_ms);
+SPOUT_API int spout_loop_run_sync(
+    spout_loop *loop, spout_task_fn *fn, void *arg, int64_t timeout_ms);
 
 /* For embedding into a foreign loop: one turn that waits at most timeout_ms (< 0: until something happens);
    the descriptor that becomes readable when a turn is due (-1 if the backend has none); how long a wait may be. */
@@ -88,8 +97,8 @@ SPOUT_API int spout_loop_post(spout_loop *loop, spout_callback *fn, void *arg);
 
 /* What the two below are told of themselves. NULL: all defaults. */
 typedef struct spout_task_options {
-    const char *name;    /* for logs and dumps; copied up to 31 bytes */
-    size_t stack_size;   /* 0: the loop's */
+    const char *name;  /* for logs and dumps; copied up to 31 bytes */
+    size_t stack_size; /* 0: the loop's */
     void *reserved[4];
 } spout_task_options;
 
@@ -103,9 +112,21 @@ SPOUT_API void spout_timer_cancel(spout_timer *timer); /* remove_timeout; NULL i
 /* Runs fn every `interval_ms` on a fixed grid, on a coroutine (PeriodicCallback). A tick that comes while the one before
    still runs is skipped, as are ticks that were missed. SPOUT_EINVAL for an interval below 1. Owned. */
 typedef struct spout_periodic spout_periodic;
-SPOUT_API spout_periodic *spout_every(int64_t interval_ms, spout_task_fn *fn, void *arg,
-    const spout_task_options *options);
-SPOUT_API void spout_periodic_stop(spout_periodic *periodic); /* no further tick; frees the handle; NULL is fine */
+SPOUT_API spout_periodic *spout_every(
+    int64_t interval_ms, spout_task_fn *fn, void *arg, const spout_task_options *options);
+
+/* The same with jitter: each tick comes at random up to half of `jitter` intervals before or after its point of the grid, so that
+   many processes don't tick together. The grid stays where it is. SPOUT_EINVAL for a jitter that isn't between 0 and 1. */
+typedef struct spout_periodic_options {
+    const char *name; /* copied up to 31 bytes */
+    size_t stack_size;
+    double jitter;
+    void *reserved[4];
+} spout_periodic_options;
+SPOUT_API spout_periodic *spout_periodic_start(
+    int64_t interval_ms, spout_task_fn *fn, void *arg, const spout_periodic_options *options);
+SPOUT_API void spout_periodic_stop(
+    spout_periodic *periodic); /* no further tick; frees the handle; NULL is fine */
 
 /* What the current loop and the process hold just now, for statistics. */
 typedef struct spout_figures {
@@ -128,7 +149,8 @@ SPOUT_API void spout_watch_stop(spout_watch *watch); /* before closing the fd; N
 typedef struct spout_signal spout_signal;
 typedef void spout_signal_fn(void *arg, int signo);
 SPOUT_API spout_signal *spout_signal_start(int signo, spout_signal_fn *fn, void *arg);
-SPOUT_API void spout_signal_stop(spout_signal *watch); /* the last one restores the disposition; NULL is fine */
+SPOUT_API void spout_signal_stop(
+    spout_signal *watch); /* the last one restores the disposition; NULL is fine */
 
 #ifdef __cplusplus
 }

@@ -4,8 +4,9 @@
  *
  * Options of every program: --port --address --workers --debug --logging --max-body-size --help,
  * and what .options adds. SIGTERM and SIGINT: the server accepts no more, finishes what runs within
- * the drain limit, closes WebSockets with 1001, and spout_main returns 0. A second signal ends at
- * once.
+ * the drain limit, closes WebSockets with 1001, and spout_main returns 0. A second signal, at least
+ * a second later, ends at once. With --debug SIGUSR1 dumps what every coroutine waits for. A
+ * coroutine that overflows its stack is named before the process dies.
  */
 #ifndef SPOUT_MAIN_H
 #define SPOUT_MAIN_H

@@ -28,11 +28,16 @@ extern "C" {
 SPOUT_API int spout_spawn(spout_task_fn *fn, void *arg, const spout_task_options *options);
 
 SPOUT_API int spout_sleep(int64_t delay_ms) SPOUT_SUSPENDS; /* gen.sleep */
-SPOUT_API int spout_yield(void) SPOUT_SUSPENDS;             /* gen.moment: lets the loop turn once */
+SPOUT_API int spout_yield(void) SPOUT_SUSPENDS; /* gen.moment: lets the loop turn once */
 
 /* Whether the caller runs on a coroutine, and that coroutine's name ("" outside). */
 SPOUT_API bool spout_in_task(void);
 SPOUT_API const char *spout_task_name(void);
+
+/* Writes a line for each coroutine of the current loop, as they were started: its name, what it waits for and since when, its deadline,
+   how much of its stack it has touched (to the page, with what ran on that stack before it; exactly in debug builds). Call
+   it from a signal watch to see where a program hangs, or from gdb: `call spout_tasks_dump(2)`. Blocks while it writes. */
+SPOUT_API void spout_tasks_dump(int fd);
 
 /* Sets the coroutine's deadline to at most this far from now; returns what spout_deadline_restore needs. Deadlines nest:
    an inner one never outlasts an outer one. */
@@ -67,7 +72,8 @@ typedef struct spout_group spout_group;
 SPOUT_API spout_group *spout_group_new(void); /* owned */
 
 /* The child begins in the loop's next turn. SPOUT_ELIMIT without a stack, SPOUT_ECANCELED once the group is cancelled. */
-SPOUT_API int spout_group_start(spout_group *group, spout_task_fn *fn, void *arg, const spout_task_options *options);
+SPOUT_API int spout_group_start(
+    spout_group *group, spout_task_fn *fn, void *arg, const spout_task_options *options);
 
 /* Waits for all children. Returns the first failure, with its error set and the other children cancelled and ended.
    If the caller is cancelled or out of time, so are the children, and it still waits for their end. Other failures than

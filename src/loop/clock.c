@@ -1,5 +1,7 @@
+/* Where time and chance come from. */
 #include "loop/internal.h"
 
+#include "base/digest.h"
 #include "base/log.h"
 
 #include <time.h>
@@ -22,6 +24,21 @@ const spout_clock spi_system_clock = {
     .monotonic_ms = system_monotonic_ms,
     .wall_us = system_wall_us,
 };
+
+static void system_random(void *self, void *out, size_t len)
+{
+    (void)self;
+    spi_random_bytes(out, len);
+}
+
+const spout_random spi_system_random = { .fill = system_random };
+
+uint64_t spi_loop_random(spout_loop *loop)
+{
+    uint64_t number;
+    loop->random.fill(loop->random.self, &number, sizeof number);
+    return number;
+}
 
 int64_t spout_time_ms(void)
 {

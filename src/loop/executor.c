@@ -23,6 +23,7 @@ typedef struct job {
     int result;
     spout_error *error;
     spi_list waiting;
+    bool delivered; /* on the loop's side: whoever waits from here on waits in vain */
 } job;
 
 typedef struct spi_executor {
@@ -46,8 +47,11 @@ static void deliver(void *arg)
     spi_list_splice(&done, &executor->done);
     pthread_mutex_unlock(&executor->lock);
     spi_list *node;
-    while ((node = spi_list_pop(&done)))
-        spi_wake_all(&spi_container(node, job, node)->waiting);
+    while ((node = spi_list_pop(&done))) {
+        job *self = spi_container(node, job, node);
+        self->delivered = true;
+        spi_wake_all(&self->waiting);
+    }
 }
 
 /* With the lock held. */
@@ -191,7 +195,8 @@ int spout_run_in_executor(int (*fn)(void *arg), void *arg)
     if (result < 0) {
         if (withdraw(executor, &self))
             return result;
-        spi_wait_to_the_end(&self.waiting, "executor");
+        if (!self.delivered)
+            spi_wait_to_the_end(&self.waiting, "executor");
     }
     if (self.result < 0)
         spi_error_put(self.error);

@@ -1,9 +1,8 @@
+#include "loop/future.h"
 #include "loop/internal.h"
 
 #include "base/log.h"
 #include "base/memory.h"
-
-#include <spout/future.h>
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@ struct spout_future {
     spout_error *error; /* owned */
     spi_list waiting;
     spi_list callbacks;
+    spi_list watches;
 };
 
 /* Owned by the future until it is done, then by the ready queue. */
@@ -38,6 +38,7 @@ spout_future *spout_future_new(void)
     future->references = 1;
     spi_list_init(&future->waiting);
     spi_list_init(&future->callbacks);
+    spi_list_init(&future->watches);
     return future;
 }
 
@@ -45,6 +46,15 @@ spout_future *spout_future_ref(spout_future *future)
 {
     future->references++;
     return future;
+}
+
+static void tell_watches(spout_future *future)
+{
+    spi_list *node;
+    while ((node = spi_list_pop(&future->watches))) {
+        spi_future_watch *watch = spi_container(node, spi_future_watch, node);
+        watch->fn(watch);
+    }
 }
 
 static void log_unseen(const spout_future *future)
@@ -59,6 +69,7 @@ void spout_future_unref(spout_future *future)
     if (!future || --future->references > 0)
         return;
     log_unseen(future);
+    tell_watches(future);
     spi_list *node;
     while ((node = spi_list_pop(&future->callbacks)))
         spi_free(spi_container(node, callback, node));
@@ -81,6 +92,19 @@ static void finish(spout_future *future)
     spi_list *node;
     while ((node = spi_list_pop(&future->callbacks)))
         spi_ready_schedule(future->loop, &spi_container(node, callback, node)->ready);
+    tell_watches(future);
+}
+
+void spi_future_watch_start(
+    spout_future *future, spi_future_watch *watch, void (*fn)(spi_future_watch *))
+{
+    watch->fn = fn;
+    spi_list_push(&future->watches, &watch->node);
+}
+
+void spi_future_watch_stop(spi_future_watch *watch)
+{
+    spi_list_remove(&watch->node);
 }
 
 static int refuse_twice(void)
@@ -107,9 +131,16 @@ static spout_error *make_error(int code, const char *message)
     return made;
 }
 
-int spout_future_reject(spout_future *future, int code, const char *format, ...)
+static void reject_with(spout_future *future, spout_error *error)
 {
     static _Thread_local uint64_t rejections;
+    future->error = error;
+    future->order = ++rejections;
+    finish(future);
+}
+
+int spout_future_reject(spout_future *future, int code, const char *format, ...)
+{
     if (future->done)
         return refuse_twice();
     char message[SPI_ERROR_MESSAGE_MAX + 1];
@@ -117,9 +148,7 @@ int spout_future_reject(spout_future *future, int code, const char *format, ...)
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    future->error = make_error(code, message);
-    future->order = ++rejections;
-    finish(future);
+    reject_with(future, make_error(code, message));
     return 0;
 }
 
@@ -141,19 +170,15 @@ void spout_future_on_done(spout_future *future, spout_callback *fn, void *arg)
         spi_list_push(&future->callbacks, &self->node);
 }
 
-/* Even if nothing is left to wait for: a cancelled coroutine must not go on. */
 static int wait_until_done(spout_future *future, const char *what)
 {
-    const spi_task *task = spi_task_current();
-    if (!task)
-        return spout_error_set(SPOUT_ESTATE, "only a coroutine can wait (%s)", what);
-    if (future->done)
-        return spi_task_interrupted(task, what);
-    return spi_wait(&future->waiting, what);
+    return future->done ? spi_may_wait(what) : spi_wait(&future->waiting, what);
 }
 
-static int raise_error(spout_future *future)
+int spi_future_raise(spout_future *future)
 {
+    if (!future->error)
+        return 0;
     future->seen = true;
     return spi_error_put(spi_error_copy(future->error));
 }
@@ -162,9 +187,9 @@ int spout_await(spout_future *future, void **ret_value)
 {
     spout_future_ref(future);
     int result = wait_until_done(future, "future");
-    if (result == 0 && future->error)
-        result = raise_error(future);
-    else if (result == 0 && ret_value)
+    if (result == 0)
+        result = spi_future_raise(future);
+    if (result == 0 && ret_value)
         *ret_value = future->value;
     spout_future_unref(future);
     return result;
@@ -178,6 +203,12 @@ static spout_future *first_rejected(spout_future *const *futures, size_t count)
             first = futures[i];
     }
     return first;
+}
+
+static int raise_first(spout_future *const *futures, size_t count)
+{
+    spout_future *failed = first_rejected(futures, count);
+    return failed ? spi_future_raise(failed) : 0;
 }
 
 static void hold(spout_future *const *futures, size_t count)
@@ -198,10 +229,68 @@ int spout_gather(spout_future *const *futures, size_t count)
     int result = 0;
     for (size_t i = 0; i < count && result == 0; i++)
         result = wait_until_done(futures[i], "futures");
-    if (result == 0) {
-        spout_future *failed = first_rejected(futures, count);
-        result = failed ? raise_error(failed) : 0;
-    }
+    if (result == 0)
+        result = raise_first(futures, count);
     let_go(futures, count);
     return result;
+}
+
+static int raise_next(spout_wait_iterator *iterator)
+{
+    spout_future *future;
+    int result = spout_wait_iterator_next(iterator, &future, NULL);
+    return result < 0 ? result : spi_future_raise(future);
+}
+
+int spout_gather_until_error(spout_future *const *futures, size_t count)
+{
+    int result = count > 0 ? spi_may_wait("futures") : 0;
+    if (result < 0)
+        return result;
+    result = raise_first(futures, count);
+    if (result < 0)
+        return result;
+    spout_wait_iterator *iterator = spout_wait_iterator_new(futures, count);
+    while (result == 0 && !spout_wait_iterator_is_done(iterator))
+        result = raise_next(iterator);
+    spout_wait_iterator_free(iterator);
+    return result;
+}
+
+/* Waits for `from`, and keeps `to`. */
+typedef struct chain {
+    spi_future_watch watch;
+    spout_future *from, *to;
+} chain;
+
+static void pass_on(const spout_future *from, spout_future *to)
+{
+    if (to->done || !from->done)
+        return;
+    if (!from->error)
+        spout_future_resolve(to, from->value);
+    else
+        reject_with(to, spi_error_copy(from->error));
+}
+
+static void chain_ended(spi_future_watch *watch)
+{
+    chain *self = spi_container(watch, chain, watch);
+    self->from->seen = true;
+    pass_on(self->from, self->to);
+    spout_future_unref(self->to);
+    spi_free(self);
+}
+
+void spout_future_chain(spout_future *from, spout_future *to)
+{
+    if (from->done) {
+        from->seen = true;
+        pass_on(from, to);
+        return;
+    }
+    chain *self = spi_calloc(sizeof *self);
+    self->from = from;
+    self->to = spout_future_ref(to);
+    spi_future_watch_start(from, &self->watch, chain_ended);
 }

@@ -97,6 +97,12 @@ void spi_task_log_failure(spi_task *task, int result);
 /* SPOUT_ECANCELED or SPOUT_ETIMEDOUT, with the error set, if the task must not wait any more. */
 int spi_task_interrupted(const spi_task *task, const char *what);
 
+/* What spi_wait returns before it waits: for where nothing is left to wait for, since a cancelled coroutine must not go on. */
+int spi_may_wait(const char *what);
+
+/* Ends the waits of all in the queue, which is to go, with SPOUT_ECLOSED: they don't look at it again. */
+void spi_fail_all(spi_list *queue, int code);
+
 /* As spi_wait, for what can't be given up. Only from a task. */
 void spi_wait_to_the_end(spi_list *queue, const char *what);
 
@@ -143,11 +149,13 @@ void spi_watches_stop(spout_loop *loop);
 void spi_timers_run(spout_loop *loop);
 int64_t spi_timers_next(const spout_loop *loop); /* SPI_NEVER: none */
 void spi_timers_stop(spout_loop *loop);          /* those that users started */
+void spi_periodics_stop(spout_loop *loop);
 void spi_timeouts_run(spout_loop *loop);
 int64_t spi_timeouts_next(const spout_loop *loop);
 void spi_timeouts_free(spout_loop *loop);
 
 extern const spout_clock spi_system_clock;
+extern const spout_random spi_system_random;
 
 enum { SPI_EVENTS_A_TURN = 256 };
 
@@ -160,6 +168,7 @@ struct spout_loop {
     spi_task root; /* the loop's own context; only what a switch needs is set */
     int64_t now_ms, wall_us;
     spout_clock clock;
+    spout_random random;
 
     spi_list tasks;
     size_t task_count, task_max;

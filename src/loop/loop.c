@@ -283,6 +283,7 @@ static void init(spout_loop *loop, const spout_loop_options *options)
     loop->root.loop = loop;
     loop->current = &loop->root;
     loop->clock = options->clock ? *options->clock : spi_system_clock;
+    loop->random = options->random ? *options->random : spi_system_random;
     loop->task_max = options->max_tasks > 0 ? (size_t)options->max_tasks : SIZE_MAX;
     loop->executor_threads = options->executor_threads;
     spi_stack_pool_init(&loop->stacks, options->stack_size);
@@ -385,6 +386,7 @@ void spout_loop_free(spout_loop *loop)
     refresh_time(loop);
     spi_mailbox_stop_taking(loop);
     spi_timers_stop(loop);
+    spi_periodics_stop(loop);
     end_tasks(loop);
     destroy_slots(loop);
     end_tasks(loop);

@@ -18,7 +18,8 @@ struct spi_ready {
     void (*fn)(spi_ready *ready);
 };
 void spi_ready_init(spi_ready *ready, void (*fn)(spi_ready *));
-void spi_ready_schedule(spout_loop *loop, spi_ready *ready); /* once: scheduling a scheduled one does nothing */
+void spi_ready_schedule(
+    spout_loop *loop, spi_ready *ready); /* once: scheduling a scheduled one does nothing */
 void spi_ready_cancel(spi_ready *ready);
 
 /* A descriptor watch. Level-triggered. fd is -1 while it is not started. */
@@ -28,9 +29,12 @@ struct spi_watch {
     int fd;
     unsigned events;
 };
-int spi_watch_start(spout_loop *loop, spi_watch *watch, int fd, unsigned events, void (*fn)(spi_watch *, unsigned));
-int spi_watch_update(spout_loop *loop, spi_watch *watch, unsigned events); /* no system call if nothing changes */
-void spi_watch_stop(spout_loop *loop, spi_watch *watch); /* pending events of this turn are dropped too */
+int spi_watch_start(
+    spout_loop *loop, spi_watch *watch, int fd, unsigned events, void (*fn)(spi_watch *, unsigned));
+int spi_watch_update(
+    spout_loop *loop, spi_watch *watch, unsigned events); /* no system call if nothing changes */
+void spi_watch_stop(
+    spout_loop *loop, spi_watch *watch); /* pending events of this turn are dropped too */
 
 /* A timer in the heap: for anything that is not armed per request. */
 typedef struct spi_timer spi_timer;
@@ -39,7 +43,8 @@ struct spi_timer {
     void (*fn)(spi_timer *timer);
 };
 void spi_timer_start(spout_loop *loop, spi_timer *timer, int64_t due_ms, void (*fn)(spi_timer *));
-void spi_timer_stop(spout_loop *loop, spi_timer *timer); /* safe on one that is zeroed or has fired */
+void spi_timer_stop(
+    spout_loop *loop, spi_timer *timer); /* safe on one that is zeroed or has fired */
 
 /*
  * Connection timeouts: one list for each (duration, fn), ordered by itself since all entries have the same duration, so that
@@ -50,9 +55,11 @@ typedef struct spi_timeout {
     spi_list node; /* initialise with spi_timeout_init */
     int64_t due_ms;
 } spi_timeout;
-spi_timeout_class *spi_timeout_class_get(spout_loop *loop, int64_t duration_ms, void (*fn)(spi_timeout *));
+spi_timeout_class *spi_timeout_class_get(
+    spout_loop *loop, int64_t duration_ms, void (*fn)(spi_timeout *));
 void spi_timeout_init(spi_timeout *timeout);
-void spi_timeout_start(spi_timeout_class *class_, spi_timeout *timeout); /* moves it if it is armed */
+void spi_timeout_start(
+    spi_timeout_class *class_, spi_timeout *timeout); /* moves it if it is armed */
 void spi_timeout_stop(spi_timeout *timeout);
 
 /* Called at the end of each turn, before the wait: write out what was gathered. Embedded in its owner. */
@@ -65,14 +72,22 @@ void spi_turn_hook_add(spout_loop *loop, spi_turn_hook *hook, void (*fn)(spi_tur
 void spi_turn_hook_remove(spi_turn_hook *hook);
 
 /* What an upper floor keeps on the loop; `destroy` is called when the loop is freed, highest slot first. */
-typedef enum spi_loop_slot { SPI_SLOT_NET, SPI_SLOT_HTTP, SPI_SLOT_WEB, SPI_SLOT_RUN, SPI_SLOT_COUNT } spi_loop_slot;
+typedef enum spi_loop_slot {
+    SPI_SLOT_NET,
+    SPI_SLOT_HTTP,
+    SPI_SLOT_WEB,
+    SPI_SLOT_RUN,
+    SPI_SLOT_COUNT
+} spi_loop_slot;
 void *spi_loop_slot_get(spout_loop *loop, spi_loop_slot slot);
-void spi_loop_slot_set(spout_loop *loop, spi_loop_slot slot, void *value, void (*destroy)(void *value));
+void spi_loop_slot_set(
+    spout_loop *loop, spi_loop_slot slot, void *value, void (*destroy)(void *value));
 
 spi_arena_pool *spi_loop_arenas(spout_loop *loop);
-int64_t spi_loop_now(const spout_loop *loop);    /* monotonic ms, read once a turn */
-int64_t spi_loop_now_exact(spout_loop *loop);    /* monotonic ms, read now */
+int64_t spi_loop_now(const spout_loop *loop);     /* monotonic ms, read once a turn */
+int64_t spi_loop_now_exact(spout_loop *loop);     /* monotonic ms, read now */
 int64_t spi_loop_wall_us(const spout_loop *loop); /* wall clock, read once a turn */
+uint64_t spi_loop_random(spout_loop *loop);       /* 64 bits of the loop's random source */
 
 /* True once any loop or executor thread exists in the process: forking would copy half of it. */
 bool spi_loop_exists_anywhere(void);

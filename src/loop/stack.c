@@ -152,8 +152,9 @@ static char *map(spi_stack_pool *pool, size_t size)
     void *start = mmap(NULL, size, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (start == MAP_FAILED) {
-        spout_error_set(SPOUT_ELIMIT, "no memory can be mapped for another stack: %s (%zu mapped)",
-            strerror(errno), pool->mapped);
+        spout_error_set_errno(errno, "mmap");
+        spout_error_wrap(
+            SPOUT_ELIMIT, "no memory can be mapped for another stack (%zu mapped)", pool->mapped);
         return NULL;
     }
     (void)madvise(start, size, MADV_NOHUGEPAGE);
@@ -280,6 +281,7 @@ void spi_stack_give(spi_stack_pool *pool, spi_stack *stack, const char *touched)
         return;
     }
     unmark(stack, touched);
+    spi_stack_wash(stack);
     stack->warm = true;
     pool->warm++;
     slab->warm++;

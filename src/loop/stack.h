@@ -13,6 +13,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Whether spi_stack_used counts words rather than pages, from the start of the task rather than since the pages were given back. */
+#ifdef SPI_DEBUG
+#define SPI_STACK_MARKS 1
+#else
+#define SPI_STACK_MARKS 0
+#endif
+
 typedef enum spi_stack_guard {
     SPI_GUARD_MISSING,   /* until the stack is used first */
     SPI_GUARD_INSTALLED, /* touching the lowest page kills the process */
@@ -61,6 +68,11 @@ static inline bool spi_stack_pool_is_fat(const spi_stack_pool *pool)
 
 /* Gives back what was not needed since the last call. From the loop's own stack. */
 void spi_stack_pool_trim(spi_stack_pool *pool);
+
+/* How much of it was used at most, in bytes. */
+size_t spi_stack_used(const spi_stack *stack);
+void spi_stack_wash(
+    spi_stack *stack); /* so that it counts from here; nothing without SPI_STACK_MARKS */
 
 /* False if the stack has overflowed (as far as the canary tells). */
 bool spi_stack_is_intact(const spi_stack *stack);

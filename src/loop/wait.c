@@ -22,6 +22,8 @@ static int refuse(int code, const char *what)
 {
     if (code == SPOUT_ECANCELED)
         return spout_error_set(code, "the coroutine was cancelled (%s)", what);
+    if (code == SPOUT_ECLOSED)
+        return spout_error_set(code, "what the coroutine waited for is gone (%s)", what);
     return spout_error_set(code, "the deadline has passed (%s)", what);
 }
 
@@ -73,6 +75,12 @@ static spi_task *need_task(const char *what)
     return task;
 }
 
+int spi_may_wait(const char *what)
+{
+    const spi_task *task = need_task(what);
+    return task ? spi_task_interrupted(task, what) : SPOUT_ESTATE;
+}
+
 int spi_wait(spi_list *queue, const char *what)
 {
     spi_task *task = need_task(what);
@@ -96,18 +104,29 @@ void spi_wait_to_the_end(spi_list *queue, const char *what)
     task->steadfast = outer;
 }
 
-bool spi_wake_one(spi_list *queue)
+static bool wake_one_with(spi_list *queue, int outcome)
 {
     spi_list *node = spi_list_pop(queue);
     if (!node)
         return false;
-    spi_task_wake(spi_container(node, spi_task, wait_node), 0);
+    spi_task_wake(spi_container(node, spi_task, wait_node), outcome);
     return true;
+}
+
+bool spi_wake_one(spi_list *queue)
+{
+    return wake_one_with(queue, 0);
 }
 
 void spi_wake_all(spi_list *queue)
 {
     while (spi_wake_one(queue))
+        ;
+}
+
+void spi_fail_all(spi_list *queue, int code)
+{
+    while (wake_one_with(queue, code))
         ;
 }
 

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "loop/loop.h"
+#include "loop/overflow.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -221,6 +222,14 @@ static void on_end_signal(void *arg, int signo)
         spout_loop_stop(p->loop);
 }
 
+/* kill -USR1 shows where everything waits. */
+static void on_dump_signal(void *arg, int signo)
+{
+    (void)arg, (void)signo;
+    spout_log_flush();
+    spout_tasks_dump(2);
+}
+
 static int start(void *arg)
 {
     program *p = arg;
@@ -249,11 +258,14 @@ static int serve(program *p)
         return complain(p, 1);
     spout_signal *term = spout_signal_start(SIGTERM, on_end_signal, p);
     spout_signal *interrupt = spout_signal_start(SIGINT, on_end_signal, p);
+    spout_signal *dump =
+        spout_option_bool("debug") ? spout_signal_start(SIGUSR1, on_dump_signal, p) : NULL;
     if (!term || !interrupt || spout_loop_run_sync(p->loop, start, p, 0) < 0 ||
         accept_on_own_set(p) < 0 || spout_loop_run(p->loop) < 0)
         p->status = complain(p, 1);
     spout_signal_stop(term);
     spout_signal_stop(interrupt);
+    spout_signal_stop(dump);
     spout_application_free(p->application);
     p->application = NULL;
     spout_loop_free(p->loop);
@@ -299,6 +311,7 @@ int spout_main(int argc, char **argv, const spout_route *routes, const spout_mai
     program p = { .name = argc > 0 ? base_name(argv[0]) : "spout",
         .options = options ? options : &defaults };
     signal(SIGPIPE, SIG_IGN);
+    spi_overflow_handler_install();
     raise_descriptor_limit();
     int status;
     if (parse_options(&p, argc, argv) < 0) {

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import lib
 from lib.chat import Person
-from lib.client import Connection, curl, make_request, post_json, request
+from lib.client import Connection, curl, make_request, post_json, request, settle
 from lib.server import ROOT, Server, program, wait_until
 
 ROUTES = ["/", "/api/data", "/api/push", "/api/longpoll", "/ws/chat", "/async", "/modern", "/stats", "/health",
@@ -30,13 +30,6 @@ def timed(port, target):
     started = time.monotonic()
     reply = request(port, "GET", target)
     return reply, time.monotonic() - started
-
-
-def settle(port):
-    """When this returns, everything that was sent to the server before has been read by it: it looks at all of its
-    connections in each turn of its loop, and answers us in a later one."""
-    for _ in range(3):
-        request(port, "GET", "/health")
 
 
 class WithServer(unittest.TestCase):
@@ -232,6 +225,12 @@ class Feed(unittest.TestCase):
             reply = request(self.port, "POST", "/api/push", body=body)
             self.assertEqual((reply.status, list(reply.json)), (400, ["error"]), body)
         self.assertEqual(self.poll("?timeout=1")["status"], "timeout")
+
+    def test_a_message_may_not_be_deeper_than_replies(self):
+        reply = request(self.port, "POST", "/api/push", body=b'{"message":' + b"[" * 126 + b"]" * 126 + b"}")
+        self.assertEqual((reply.status, list(reply.json)), (400, ["error"]))
+        self.push([["as", 1], {"is": None}])
+        self.assertEqual(self.poll("")["data"][0]["message"], [["as", 1], {"is": None}])
 
     def test_news_are_there_at_once(self):
         for message in ("one", "two", "three"):

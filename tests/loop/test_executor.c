@@ -234,6 +234,23 @@ static void freeing_the_loop_waits_for_running_work(void **state)
     assert_int_equal(results[0], 1);
 }
 
+/* The work has ended and its delivery is due, but the cancellation comes before it. */
+static void cancelled_between_the_end_and_its_delivery(void **state)
+{
+    (void)state;
+    results[0] = 99;
+    spi_task *task;
+    spi_task_start start = { .name = "late", .fn = pass_gate_task, .arg = &results[0] };
+    assert_int_equal(spi_task_run(loop, &start, &task), 0);
+    open_gate(true);
+    assert_int_equal(spout_loop_run_once(loop, -1), 0);
+    assert_int_equal(results[0], 99);
+    spi_task_cancel(task);
+    settle();
+    assert_int_equal(results[0], 1);
+    assert_int_equal(spout_loop_figures().tasks, 0);
+}
+
 #define pooled(name) cmocka_unit_test_setup_teardown(name, set_up_pool, tear_down)
 
 int main(void)
@@ -242,6 +259,7 @@ int main(void)
         pooled(work_runs_in_another_thread),
         pooled(errors_come_back_with_their_causes),
         pooled(queued_work_is_dropped_and_running_work_awaited),
+        pooled(cancelled_between_the_end_and_its_delivery),
         pooled(nothing_starts_after_the_deadline),
         pooled(the_queue_takes_any_number),
         pooled(signals_are_not_for_the_pool),

@@ -239,6 +239,112 @@ static void gather_obeys_the_deadline(void **state)
     spout_future_unref(future);
 }
 
+static int gather_until_error(void *arg)
+{
+    (void)arg;
+    spout_future *never = spout_future_new(), *fails = spout_future_new();
+    spout_future *all[] = { never, fails, never };
+    spout_call_later(20, reject_later, spout_future_ref(fails));
+    int64_t before = spout_time_ms();
+    assert_int_equal(spout_gather_until_error(all, 3), SPOUT_EPROTO);
+    assert_string_equal(spout_error_message(), "bad luck");
+    assert_int_equal(spout_time_ms() - before, 20);
+    assert_int_equal(spout_gather_until_error(all, 3), SPOUT_EPROTO);
+    assert_int_equal(spout_time_ms() - before, 20);
+    spout_call_later(20, resolve_later, spout_future_ref(never));
+    assert_int_equal(spout_gather_until_error(&all[2], 1), 0);
+    assert_int_equal(spout_time_ms() - before, 40);
+    assert_int_equal(spout_gather_until_error(NULL, 0), 0);
+    spout_future_unref(never);
+    spout_future_unref(fails);
+    return 0;
+}
+
+static void gather_may_end_with_the_first_error(void **state)
+{
+    (void)state;
+    assert_int_equal(run(gather_until_error, NULL), 0);
+    assert_string_equal(kept_log, "");
+}
+
+static int gather_twins(void *arg)
+{
+    spout_future *twins[] = { arg, arg };
+    spout_deadline_set_ms(10);
+    assert_int_equal(spout_gather_until_error(twins, 2), SPOUT_ETIMEDOUT);
+    return 0;
+}
+
+static void gathering_until_an_error_obeys_the_deadline(void **state)
+{
+    (void)state;
+    spout_future *future = spout_future_new();
+    spout_future *all[] = { future };
+    assert_int_equal(run(gather_twins, future), 0);
+    assert_int_equal(spout_gather_until_error(all, 1), SPOUT_ESTATE);
+    spout_future_unref(future);
+}
+
+static int await_chained(void *arg)
+{
+    void *got = NULL;
+    int result = spout_await(arg, &got);
+    return result < 0 ? result : *(int *)got;
+}
+
+static void a_chain_passes_the_value_on(void **state)
+{
+    (void)state;
+    spout_future *from = spout_future_new(), *to = spout_future_new();
+    spout_future_chain(from, to);
+    assert_false(spout_future_is_done(to));
+    spout_future_resolve(from, &value);
+    assert_true(spout_future_is_done(to));
+    assert_int_equal(run(await_chained, to), 42);
+    spout_future *late = spout_future_new();
+    spout_future_chain(from, late);
+    assert_int_equal(run(await_chained, late), 42);
+    spout_future_unref(late);
+    spout_future_unref(from);
+    spout_future_unref(to);
+}
+
+static void a_chain_passes_the_error_on(void **state)
+{
+    (void)state;
+    spout_future *from = spout_future_new(), *to = spout_future_new();
+    spout_future_chain(from, to);
+    spout_future_reject(from, SPOUT_EPROTO, "bad luck");
+    spout_future_unref(from);
+    assert_string_equal(kept_log, "");
+    assert_int_equal(run(await_chained, to), SPOUT_EPROTO);
+    assert_string_equal(spout_error_message(), "bad luck");
+    spout_future_unref(to);
+    assert_string_equal(kept_log, "");
+}
+
+static void a_chain_leaves_alone_what_is_done(void **state)
+{
+    (void)state;
+    spout_future *from = spout_future_new(), *to = spout_future_new();
+    spout_future_chain(from, to);
+    spout_future_resolve(to, &value);
+    spout_future_reject(from, SPOUT_EPROTO, "too late");
+    assert_int_equal(run(await_chained, to), 42);
+    spout_future_unref(from);
+    spout_future_unref(to);
+}
+
+static void a_chain_ends_with_a_future_that_is_never_done(void **state)
+{
+    (void)state;
+    spout_future *from = spout_future_new(), *to = spout_future_new();
+    spout_future_chain(from, to);
+    spout_future_unref(from);
+    assert_false(spout_future_is_done(to));
+    spout_future_unref(to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +359,12 @@ int main(void)
         loop_test(gather_waits_for_all_even_twice),
         loop_test(gather_returns_the_first_error_in_time),
         loop_test(gather_obeys_the_deadline),
+        loop_test(gather_may_end_with_the_first_error),
+        loop_test(gathering_until_an_error_obeys_the_deadline),
+        loop_test(a_chain_passes_the_value_on),
+        loop_test(a_chain_passes_the_error_on),
+        loop_test(a_chain_leaves_alone_what_is_done),
+        loop_test(a_chain_ends_with_a_future_that_is_never_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

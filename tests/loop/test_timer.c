@@ -102,80 +102,6 @@ static void a_failing_call_is_logged(void **state)
     assert_string_equal(kept_log, "task call_later failed: broken\n");
 }
 
-static int tick_and_sleep(void *arg)
-{
-    char text[16];
-    snprintf(text, sizeof text, "%d ", (int)(spout_time_ms() % 1000));
-    note(text);
-    return spout_sleep(*(int *)arg);
-}
-
-static void ticks_stay_on_the_grid(void **state)
-{
-    (void)state;
-    static int delay = 0;
-    spout_periodic *periodic = spout_every(100, tick_and_sleep, &delay, NULL);
-    advance(100);
-    fake_now_ms += 5;
-    advance(100);
-    fake_now_ms += 250; /* two ticks are missed */
-    advance(100);
-    spout_periodic_stop(periodic);
-    advance(500);
-    assert_string_equal(trace, "100 200 455 500 ");
-}
-
-static void a_tick_does_not_overlap_the_one_before(void **state)
-{
-    (void)state;
-    static int delay = 150;
-    spout_periodic *periodic = spout_every(
-        100, tick_and_sleep, &delay, &(spout_task_options){ .name = "slow" });
-    advance(550);
-    assert_string_equal(trace, "100 300 500 ");
-    spout_periodic_stop(periodic);
-    advance(500);
-    assert_string_equal(trace, "100 300 500 ");
-    assert_int_equal(spout_loop_figures().tasks, 0);
-}
-
-static spout_periodic *to_stop;
-
-static int stop_yourself(void *arg)
-{
-    (void)arg;
-    spout_periodic_stop(to_stop);
-    note(spout_task_name());
-    spout_yield();
-    return 0;
-}
-
-static void a_tick_may_stop_its_own_timer(void **state)
-{
-    (void)state;
-    to_stop = spout_every(10, stop_yourself, NULL, &(spout_task_options){ .name = "tick" });
-    advance(100);
-    assert_string_equal(trace, "tick");
-    spout_periodic_stop(NULL);
-}
-
-static void failing_ticks_go_on(void **state)
-{
-    (void)state;
-    spout_periodic *periodic = spout_every(10, fail_at_once, NULL, NULL);
-    advance(20);
-    assert_string_equal(kept_log, "task every failed: broken\ntask every failed: broken\n");
-    spout_periodic_stop(periodic);
-}
-
-static void an_interval_must_be_positive(void **state)
-{
-    (void)state;
-    assert_null(spout_every(0, fail_at_once, NULL, NULL));
-    assert_int_equal(spout_error_code_current(), SPOUT_EINVAL);
-    assert_null(spout_every(-1, fail_at_once, NULL, NULL));
-}
-
 typedef struct own_timer {
     spi_timer timer;
     int count;
@@ -216,11 +142,6 @@ int main(void)
         traced(extreme_delays_are_fine),
         traced(a_timer_without_delay_waits_for_the_next_turn),
         traced(a_failing_call_is_logged),
-        traced(ticks_stay_on_the_grid),
-        traced(a_tick_does_not_overlap_the_one_before),
-        traced(a_tick_may_stop_its_own_timer),
-        traced(failing_ticks_go_on),
-        traced(an_interval_must_be_positive),
         traced(an_internal_timer_may_restart_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

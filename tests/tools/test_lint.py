@@ -130,4 +130,40 @@ class Docs(LintCase):
         self.assertFails("docs", self.tree(**{"notes.txt": "see /" + "home/someone/x\n"}), "notes.txt:1")
 
 
+class Names(LintCase):
+    def page(self, text, tests=""):
+        return {"docs/from-tornado.md": text, "tests/names/tornado-names.txt": "# about\n\ngen sleep\ngen moment\nweb url\n",
+                "tests/names/tornado-tests.txt": tests, "include/spout/task.h": "int spout_sleep(void);",
+                "tests/loop/test_wait.c": "static void sleep_takes_time(void)"}
+
+    WHOLE = "### gen\n| `sleep`, `moment` | `spout_sleep` |\n### Later\n`web`\n"
+
+    def test_in_order(self):
+        self.assertPasses("names", self.page(self.WHOLE))
+
+    def test_unmapped(self):
+        self.assertFails("names", self.page("### gen\n| `sleep` | x |\n### Later\n`web`\n"), "gen: nothing is said of moment")
+
+    def test_unknown(self):
+        self.assertFails("names", self.page(self.WHOLE.replace("`moment`", "`moment`, `slep`")), "gen has no slep")
+
+    def test_twice(self):
+        self.assertFails("names", self.page(self.WHOLE.replace("`moment`", "`moment`, `sleep`")), "sleep stands there twice")
+
+    def test_module_forgotten(self):
+        self.assertFails("names", self.page(self.WHOLE.replace("`web`", "")), "says nothing of web")
+
+    def test_module_finished_and_for_later(self):
+        self.assertFails("names", self.page(self.WHOLE + "`gen`"), "gen is not for later")
+
+    def test_symbol_that_no_header_has(self):
+        self.assertFails("names", self.page(self.WHOLE.replace("spout_sleep", "spout_slep")), "no header has spout_slep")
+
+    def test_tests(self):
+        text = self.WHOLE + "### wait_test\n| `Sleep.nap` | `loop/test_wait.c`: sleep_takes_time |\n"
+        self.assertPasses("names", self.page(text, "wait_test Sleep.nap\n"))
+        self.assertFails("names", self.page(text.replace("takes", "makes"), "wait_test Sleep.nap\n"), "has no sleep_makes_time")
+        self.assertFails("names", self.page(text.replace("_wait", "_weight"), "wait_test Sleep.nap\n"), "there is no tests/")
+
+
 taptest.main()

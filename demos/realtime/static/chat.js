@@ -54,11 +54,11 @@ function append(item) {
 }
 
 function addEvent(text) {
-    append(make("li", "event", text));
+    append(make("div", "event", text));
 }
 
 function addMessage({ className, who, note, text, timestamp }) {
-    const item = make("li", className, make("span", "who", who));
+    const item = make("div", className, make("span", "who", who));
     if (note)
         item.append(" ", make("span", "note", note));
     item.append(" ", makeTime(timestamp), "\n", make("span", "text", textOf(text)));

@@ -15,7 +15,7 @@ const pushResult = byId("push-result");
 let lastId = 0;
 
 function show(entry) {
-    list.prepend(make("li", "", make("span", "text", textOf(entry.message)), " ", makeTime(entry.timestamp)));
+    list.prepend(make("div", "", make("span", "text", textOf(entry.message)), " ", makeTime(entry.timestamp)));
     while (list.childElementCount > KEPT_ENTRIES)
         list.lastElementChild.remove();
 }

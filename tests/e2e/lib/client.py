@@ -142,6 +142,13 @@ def post_json(port, target, value):
     return request(port, "POST", target, {"Content-Type": "application/json"}, json.dumps(value).encode())
 
 
+def settle(port):
+    """When this returns, everything that was sent to the server before has been read by it: it looks at all of its
+    connections in each turn of its loop, and answers us in a later one."""
+    for _ in range(3):
+        request(port, "GET", "/health")
+
+
 def curl(*arguments, data=None):
     """What curl prints; raises if it fails."""
     done = subprocess.run(["curl", "--silent", "--show-error", "--max-time", str(PATIENCE), *arguments],
