@@ -133,16 +133,16 @@ static const spout_websocket_handler echo_socket = {
     .max_queue_size = 128 << 20,
 };
 
-static const spout_handler any_path = { .name = "show", .any = show };
-static const spout_handler query = { .name = "query", .get = query_get };
-static const spout_handler form = { .name = "form", .post = form_post };
-static const spout_handler json = { .name = "json", .post = json_post };
-static const spout_handler cookies = { .name = "cookies", .get = cookies_get };
+static const spout_handler any_path = { .name = "show", .any = show, .raw_arguments = 1 };
+static const spout_handler query = { .name = "query", .get = query_get, .raw_arguments = 1 };
+static const spout_handler form = { .name = "form", .post = form_post, .raw_arguments = 1 };
+static const spout_handler json = { .name = "json", .post = json_post, .raw_arguments = 1 };
+static const spout_handler cookies = { .name = "cookies", .get = cookies_get, .raw_arguments = 1 };
 static const spout_handler socket_handler = { .name = "ws", .websocket = &echo_socket };
 
 /* Filled by configure: without --static the path is like any other. */
 static spout_static_options static_options;
-static spout_handler static_handler = { .name = "static" };
+static spout_handler static_handler = { .name = "static", .raw_arguments = 1 };
 
 static const spout_route routes[] = {
     { "/query", &query },

@@ -86,6 +86,7 @@ struct spout_handler {
     size_t state_size;   /* bytes of spout_state(r), zeroed for each request */
     int stream_body;     /* the method starts when the head is there: spout_read_body */
     int cancel_on_close; /* the client's leaving, or the end of its input, cancels the coroutine */
+    int raw_arguments;   /* a query that isn't UTF-8 is the method's business: it reads raw pairs */
     int etag;            /* automatic ETag and 304 for complete 200 replies to GET and HEAD: on */
     int64_t max_body_size; /* instead of the server's; SPOUT_NONE: no limit */
     int64_t body_timeout_ms;

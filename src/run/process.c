@@ -121,7 +121,8 @@ static int on_child_end(parent *p, pid_t pid, int status)
     p->children[task_id] = 0;
     p->running--;
     /* too early to catch it, or too late */
-    bool asked = p->stopping && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
+    /* Whoever asked it to end came before it could catch that, or after. */
+    bool asked = WIFSIGNALED(status) && (WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGINT);
     if (asked || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
         return 0;
     if (WIFSIGNALED(status))

@@ -93,6 +93,27 @@ static const spi_pairs *query_pairs(spout_request *r)
     return query;
 }
 
+static int refuse_unicode(const spout_request *r, const spout_pair *pair)
+{
+    spout_bytes name = { pair->name.data, pair->name.len < 40 ? pair->name.len : 40 };
+    return spout_error_set_status(
+        400, "Invalid unicode in %s", spi_text_of(spi_request_arena(r), name));
+}
+
+int spi_arguments_check_query(spout_request *r)
+{
+    if (!*r->exchange->head.query || r->handler->spec.raw_arguments > 0)
+        return 0;
+    const spi_pairs *query = query_pairs(r);
+    for (size_t i = 0; i < query->count; i++) {
+        const spout_pair *pair = &query->pairs[i];
+        if (!spi_is_utf8(pair->name.data, pair->name.len) ||
+            !spi_is_utf8(pair->value.data, pair->value.len))
+            return refuse_unicode(r, pair);
+    }
+    return 0;
+}
+
 size_t spout_query_pairs(spout_request *r, const spout_pair **ret_pairs)
 {
     const spi_pairs *query = query_pairs(r);
@@ -136,9 +157,7 @@ static const char *decode(spout_request *r, const spout_pair *pair)
     spi_arena *arena = spi_request_arena(r);
     if (spi_is_utf8(pair->value.data, pair->value.len))
         return clean(spi_arena_memdup(arena, pair->value.data, pair->value.len), pair->value.len);
-    spout_error_set_status(400, "Invalid unicode in %s",
-        spi_text_of(
-            arena, (spout_bytes){ pair->name.data, pair->name.len < 40 ? pair->name.len : 40 }));
+    refuse_unicode(r, pair);
     spi_request_stick(r);
     return NULL;
 }

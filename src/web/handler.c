@@ -58,6 +58,7 @@ static void inherit(spout_handler *to, const spout_handler *from)
     to->state_size = to->state_size ? to->state_size : from->state_size;
     to->stream_body = to->stream_body ? to->stream_body : from->stream_body;
     to->cancel_on_close = to->cancel_on_close ? to->cancel_on_close : from->cancel_on_close;
+    to->raw_arguments = to->raw_arguments ? to->raw_arguments : from->raw_arguments;
     to->etag = to->etag ? to->etag : from->etag;
     to->max_body_size = to->max_body_size ? to->max_body_size : from->max_body_size;
     to->body_timeout_ms = to->body_timeout_ms ? to->body_timeout_ms : from->body_timeout_ms;
@@ -104,7 +105,8 @@ static bool is_flag(int value)
 
 static int check_values(const spout_handler *spec, const spout_handler *source)
 {
-    if (!is_flag(spec->stream_body) || !is_flag(spec->cancel_on_close) || !is_flag(spec->etag))
+    if (!is_flag(spec->stream_body) || !is_flag(spec->cancel_on_close) || !is_flag(spec->etag) ||
+        !is_flag(spec->raw_arguments))
         return spout_error_set(
             SPOUT_EINVAL, "handler %s: a flag is 0, 1 or SPOUT_NONE", label(source));
     if (spec->max_body_size < SPOUT_ZERO || spec->body_timeout_ms < SPOUT_NONE)

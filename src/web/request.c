@@ -196,6 +196,8 @@ static int run_handler(void *arg)
     spout_request *r = arg;
     const spi_handler *handler = r->handler;
     int result = begin(r);
+    if (result == 0)
+        result = spi_arguments_check_query(r);
     if (result == 0 && handler->spec.prepare)
         result = call_hook(r, handler->spec.prepare);
     if (result < 0 || r->response.ended)

@@ -51,11 +51,20 @@ static int files(spout_request *r)
     return spout_write_format(r, "|%s", spout_body_argument(r, "note", "-"));
 }
 
+static bool waited;
+
+static int wait_long(spout_request *r)
+{
+    waited = true;
+    return spout_write(r, spout_argument(r, "a", "-"));
+}
+
 static const spout_route routes[] = {
     { "/merged", &(const spout_handler){ .get = merged, .post = merged } },
     { "/required", &(const spout_handler){ .get = required } },
-    { "/raw", &(const spout_handler){ .get = raw, .post = raw } },
-    { "/raw-any", &(const spout_handler){ .any = raw } },
+    { "/raw", &(const spout_handler){ .get = raw, .post = raw, .raw_arguments = 1 } },
+    { "/raw-any", &(const spout_handler){ .any = raw, .raw_arguments = 1 } },
+    { "/waits", &(const spout_handler){ .get = wait_long } },
     { "/files", &(const spout_handler){ .post = files } },
     { 0 },
 };
@@ -107,7 +116,7 @@ static void bad_utf8_is_400_where_text_is_asked_for(void **state)
     assert_non_null(strstr(kit_log(), "Invalid unicode in a"));
     assert_int_equal(kit_log_lines(), 1);
     assert_int_equal(kit_get("/required?id=%C3")->status, 400);
-    kit_expect(kit_get("/merged?b=%FF&a=1"), 200, "1|1|-|1;");
+    assert_int_equal(kit_get("/merged?b=%FF&a=1")->status, 400);
     kit_expect(kit_get("/raw?a=%FF%FE&%FF=1"), 200, "1:2 1:1 ");
 }
 
@@ -165,6 +174,17 @@ static void too_many_pairs_are_400(void **state)
     free(body);
 }
 
+static void a_query_that_is_no_text_is_refused_at_once(void **state)
+{
+    (void)state;
+    waited = false;
+    assert_int_equal(kit_get("/waits?other=%ff")->status, 400);
+    assert_int_equal(kit_get("/waits?%c3=1")->status, 400);
+    assert_false(waited);
+    kit_expect(kit_get("/waits?a=%c3%a9"), 200, "\xc3\xa9");
+    assert_true(waited);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -173,6 +193,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(values_are_cleaned, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_one_is_400, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_utf8_is_400_where_text_is_asked_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_query_that_is_no_text_is_refused_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(only_forms_are_forms, set_up, tear_down),
         cmocka_unit_test_setup_teardown(encoded_forms_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(multipart_fields_and_files, set_up, tear_down),
