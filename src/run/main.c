@@ -258,8 +258,8 @@ static int serve(program *p)
         return complain(p, 1);
     spout_signal *term = spout_signal_start(SIGTERM, on_end_signal, p);
     spout_signal *interrupt = spout_signal_start(SIGINT, on_end_signal, p);
-    spout_signal *dump =
-        spout_option_bool("debug") ? spout_signal_start(SIGUSR1, on_dump_signal, p) : NULL;
+    spout_signal *dump = spout_option_bool("debug") ? spout_signal_start(SIGUSR1, on_dump_signal, p)
+                                                    : NULL;
     if (!term || !interrupt || spout_loop_run_sync(p->loop, start, p, 0) < 0 ||
         accept_on_own_set(p) < 0 || spout_loop_run(p->loop) < 0)
         p->status = complain(p, 1);

@@ -125,7 +125,7 @@ static void a_start_that_fails_is_status_1(void **state)
     (void)state;
     assert_int_equal(
         run(&(spout_main_options){ .on_start = fail_to_start }, "--port=0", "--logging=none"), 1);
-    assert_string_equal(heard(), "program: the database is away\n");
+    assert_non_null(strstr(heard(), "program: the database is away\n"));
 }
 
 static void a_port_in_use_is_status_1(void **state)
