@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "base/text.h"
 
 static void test_hex_value(void **state)
@@ -322,6 +324,19 @@ static void test_hex_encode(void **state)
     spi_hex_encode(out, "\x00\x7f\xab\xff", 4);
     assert_memory_equal(out, "007fabff", 8);
     spi_hex_encode(out, NULL, 0);
+    unsigned char bytes[257];
+    char all[2 * sizeof bytes + 1], expected[3];
+    for (size_t i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)(i * 7);
+    for (size_t len = 0; len <= sizeof bytes; len++) {
+        memset(all, 'x', sizeof all);
+        spi_hex_encode(all, bytes, len);
+        assert_int_equal(all[2 * len], 'x');
+        for (size_t i = 0; i < len; i++) {
+            snprintf(expected, sizeof expected, "%02x", bytes[i]);
+            assert_memory_equal(all + 2 * i, expected, 2);
+        }
+    }
 }
 
 int main(void)
