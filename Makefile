@@ -25,7 +25,7 @@ test: ## every test, under ASan and UBSan and in the release build; ends with "N
 	@tools/deps build test || { echo "0 passed, 1 failed"; exit 1; }
 	@tools/run-tests
 
-test-all: ## the same, then TSan, valgrind, clang, ucontext, the slow tests and longer fuzzing
+test-all: ## the same, then TSan, valgrind, clang, ucontext, poll(2), AArch64, the slow tests and longer fuzzing
 	@tools/deps build test || { echo "0 passed, 1 failed"; exit 1; }
 	@tools/run-tests --all
 

@@ -1,14 +1,17 @@
 /*
- * Locks for coroutines (Tornado's locks): a condition, an event, a semaphore and a mutual exclusion.
+ * Locks for coroutines (Tornado's locks): a condition, an event, a semaphore and a mutual
+ * exclusion.
  *
- * All are owned by whoever makes them, belong to one thread and need no loop of their own. Who came first is served first. How
- * long to wait is the coroutine's deadline: a wait returns 0, SPOUT_ETIMEDOUT, SPOUT_ECANCELED, SPOUT_ESTATE outside a
- * coroutine, or SPOUT_ECLOSED when the object was freed meanwhile.
+ * All are owned by whoever makes them, belong to one thread and need no loop of their own. Who came
+ * first is served first. How long to wait is the coroutine's deadline: a wait returns 0,
+ * SPOUT_ETIMEDOUT, SPOUT_ECANCELED, SPOUT_ESTATE outside a coroutine, or SPOUT_ECLOSED when the
+ * object was freed meanwhile.
  *
- * Nothing gets lost: a wait that was granted returns 0, even if the coroutine is cancelled or its deadline passes before it
- * runs; the next suspending call says so then.
+ * Nothing gets lost: a wait that was granted returns 0, even if the coroutine is cancelled or its
+ * deadline passes before it runs; the next suspending call says so then.
  *
- * Coroutines of one loop never run at the same time, so what happens between two suspending calls needs no lock.
+ * Coroutines of one loop never run at the same time, so what happens between two suspending calls
+ * needs no lock.
  *
  * Example:
  *     static void unlock(void *lock) { spout_lock_release(lock); }
@@ -36,7 +39,8 @@ SPOUT_API void spout_condition_notify(
     spout_condition *condition, size_t count); /* at most so many, the first to come */
 SPOUT_API void spout_condition_notify_all(spout_condition *condition);
 
-/* Unset at first. Setting wakes all that wait, even if it is cleared before they run; while it is set nobody has to wait. */
+/* Unset at first. Setting wakes all that wait, even if it is cleared before they run; while it is
+   set nobody has to wait. */
 typedef struct spout_event spout_event;
 SPOUT_API spout_event *spout_event_new(void);
 SPOUT_API void spout_event_free(spout_event *event);
@@ -57,7 +61,8 @@ SPOUT_API spout_semaphore *spout_semaphore_new(int value, const spout_semaphore_
 SPOUT_API void spout_semaphore_free(spout_semaphore *semaphore);
 SPOUT_API int spout_semaphore_acquire(spout_semaphore *semaphore) SPOUT_SUSPENDS;
 SPOUT_API int spout_semaphore_try_acquire(spout_semaphore *semaphore); /* SPOUT_EAGAIN; anywhere */
-/* Hands over to the first that waits. SPOUT_ESTATE if it is bounded and all have been released. Anywhere. */
+/* Hands over to the first that waits. SPOUT_ESTATE if it is bounded and all have been released.
+   Anywhere. */
 SPOUT_API int spout_semaphore_release(spout_semaphore *semaphore);
 SPOUT_API int spout_semaphore_get_value(
     const spout_semaphore *semaphore); /* how many would not have to wait */

@@ -1,6 +1,6 @@
 /*
  * Logging: three loggers as in Tornado (access, application, general), levels, one sink per
- * process.
+ * process; a loop may have one of its own (`.log_sink` of spout_loop_options).
  *
  * A line reads `[I 261122 06:32:13 general] listening on 127.0.0.1:8888`. Control characters in a
  * message are escaped, so a message is always one line. Below the level nothing is formatted.

@@ -1,11 +1,13 @@
 /*
- * Queues between coroutines (Tornado's queues): producers wait while one is full, consumers while it is empty.
+ * Queues between coroutines (Tornado's queues): producers wait while one is full, consumers while
+ * it is empty.
  *
- * Items are pointers that the queue does not look into. Who came first is served first, on both sides. How long to wait is the
- * coroutine's deadline: a wait returns 0, SPOUT_ETIMEDOUT, SPOUT_ECANCELED, SPOUT_ESTATE outside a coroutine, or
- * SPOUT_ECLOSED when the queue was freed meanwhile. No item gets lost: a put or get that was granted returns 0, even if the
- * coroutine is cancelled before it runs; one that fails has put or taken nothing. A queue belongs to one thread; other
- * threads spout_loop_post to it.
+ * Items are pointers that the queue does not look into. Who came first is served first, on both
+ * sides. How long to wait is the coroutine's deadline: a wait returns 0, SPOUT_ETIMEDOUT,
+ * SPOUT_ECANCELED, SPOUT_ESTATE outside a coroutine, or SPOUT_ECLOSED when the queue was freed
+ * meanwhile. No item gets lost: a put or get that was granted returns 0, even if the coroutine is
+ * cancelled before it runs; one that fails has put or taken nothing. A queue belongs to one thread;
+ * other threads spout_loop_post to it.
  *
  * Example:
  *     spout_queue *jobs = spout_queue_new(&(spout_queue_options){ .maximum = 100 });
@@ -45,7 +47,8 @@ typedef struct spout_queue_options {
 
 typedef struct spout_queue spout_queue;
 
-/* Owned. NULL options: first in, first out, no limit. NULL with SPOUT_EINVAL: a bad maximum, or nothing to compare with. */
+/* Owned. NULL options: first in, first out, no limit. NULL with SPOUT_EINVAL: a bad maximum, or
+   nothing to compare with. */
 SPOUT_API spout_queue *spout_queue_new(const spout_queue_options *options);
 SPOUT_API void spout_queue_free(spout_queue *queue);
 
@@ -60,7 +63,8 @@ SPOUT_API size_t spout_queue_size(const spout_queue *queue); /* items in it */
 SPOUT_API bool spout_queue_is_empty(const spout_queue *queue);
 SPOUT_API bool spout_queue_is_full(const spout_queue *queue);
 
-/* Says that an item that was got is worked off. SPOUT_ESTATE if that was said as often as items were put. */
+/* Says that an item that was got is worked off. SPOUT_ESTATE if that was said as often as items
+   were put. */
 SPOUT_API int spout_queue_task_done(spout_queue *queue);
 
 /* Waits until every item that was put is worked off. */

@@ -29,6 +29,7 @@ static time_t prefix_second = -1;
 static char prefix_time[80]; /* "261122 06:32:13" */
 
 static _Thread_local bool in_sink;
+static _Thread_local spi_log_own_sink *own_sink;
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
 
 int64_t spi_wall_clock_us(void)
@@ -142,8 +143,28 @@ static void flush_sink(void)
     in_sink = nested;
 }
 
+static void flush_own(void)
+{
+    if (!own_sink || !own_sink->unflushed)
+        return;
+    own_sink->unflushed = false;
+    if (!own_sink->sink.flush)
+        return;
+    in_sink = true;
+    own_sink->sink.flush(own_sink->sink.self);
+    in_sink = false;
+}
+
+void spi_log_use_own(spi_log_own_sink *own)
+{
+    flush_own();
+    own_sink = own;
+}
+
 void spout_log_flush(void)
 {
+    if (!in_sink)
+        flush_own();
     if (in_sink || !atomic_load_explicit(&unflushed, memory_order_relaxed))
         return;
     pthread_mutex_lock(&lock);
@@ -260,10 +281,24 @@ static char *escape(const char *text, bool utf8)
     return copy;
 }
 
+static void deliver_own(const spout_log_record *record)
+{
+    if (!own_sink->sink.write)
+        return;
+    in_sink = true;
+    own_sink->sink.write(own_sink->sink.self, record);
+    in_sink = false;
+    own_sink->unflushed = true;
+}
+
 static void deliver(spout_logger logger, spout_log_level level, const char *message)
 {
-    pthread_once(&process_once, watch_process);
     spout_log_record record = { logger, level, spi_wall_clock_us(), message };
+    if (own_sink) {
+        deliver_own(&record);
+        return;
+    }
+    pthread_once(&process_once, watch_process);
     pthread_mutex_lock(&lock);
     if (sink.write) {
         in_sink = true;

@@ -1,4 +1,5 @@
-/* What sanitizers and valgrind must be told about stacks of our own. Empty functions in other builds. */
+/* What sanitizers and valgrind must be told about stacks of our own. Empty functions in other
+   builds. */
 #ifndef SPI_ANNOTATE_H
 #define SPI_ANNOTATE_H
 
@@ -29,7 +30,8 @@
 #include <valgrind/valgrind.h>
 #endif
 
-/* One for each stack that is switched to or from. The bounds are those of the stack; a thread's own are learned. */
+/* One for each stack that is switched to or from. The bounds are those of the stack; a thread's own
+   are learned. */
 typedef struct spi_fiber {
     const void *low;
     size_t size;

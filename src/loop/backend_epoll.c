@@ -83,7 +83,7 @@ static int epoll_backend_wait(void *arg, int64_t timeout_ms, spout_backend_event
         max = SPI_EVENTS_A_TURN;
     int count = epoll_wait(self->fd, self->events, max, timeout);
     if (count < 0)
-        return errno == EINTR ? 0 : spout_error_set_errno(errno, "epoll_wait failed");
+        return spi_wait_failed(errno, "epoll_wait");
     for (int i = 0; i < count; i++) {
         events[i].fd = self->events[i].data.fd;
         events[i].events = translate(self->events[i].events);

@@ -120,7 +120,7 @@ static int poll_backend_wait(void *arg, int64_t timeout_ms, spout_backend_event 
     int timeout = timeout_ms < 0 ? -1 : timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
     int active = poll(self->fds, (nfds_t)self->count, timeout);
     if (active < 0)
-        return errno == EINTR ? 0 : spout_error_set_errno(errno, "poll failed");
+        return spi_wait_failed(errno, "poll");
     return collect(self, active, events, max);
 }
 

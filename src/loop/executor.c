@@ -136,6 +136,7 @@ static int start_thread(spi_executor *executor)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!failed) {
         executor->count++;
+        spi_count(executor->loop, "executor_threads", 1);
         return 0;
     }
     if (executor->count > 0)
@@ -176,6 +177,23 @@ static bool withdraw(spi_executor *executor, job *self)
     return queued;
 }
 
+/* Running work uses its caller's memory: it is waited for even if the caller is cancelled. */
+static int wait_for_result(spi_executor *executor, job *self)
+{
+    int result = spi_wait(&self->waiting, "executor");
+    if (result < 0) {
+        if (withdraw(executor, self))
+            return result;
+        if (!self->delivered)
+            spi_wait_to_the_end(&self->waiting, "executor");
+    }
+    if (self->result < 0)
+        spi_error_put(self->error);
+    else
+        spi_error_free(self->error);
+    return self->result;
+}
+
 int spout_run_in_executor(int (*fn)(void *arg), void *arg)
 {
     const spi_task *task = spi_task_current();
@@ -191,18 +209,12 @@ int spout_run_in_executor(int (*fn)(void *arg), void *arg)
     result = submit(executor, &self);
     if (result < 0)
         return result;
-    result = spi_wait(&self.waiting, "executor");
-    if (result < 0) {
-        if (withdraw(executor, &self))
-            return result;
-        if (!self.delivered)
-            spi_wait_to_the_end(&self.waiting, "executor");
-    }
-    if (self.result < 0)
-        spi_error_put(self.error);
-    else
-        spi_error_free(self.error);
-    return self.result;
+    spi_count(task->loop, "executor_jobs", 1);
+    int64_t start_ms = task->loop->now_ms;
+    result = wait_for_result(executor, &self);
+    spi_count(task->loop, "executor_jobs", -1);
+    spi_observe(task->loop, "executor_ms", task->loop->now_ms - start_ms);
+    return result;
 }
 
 static void join(spi_executor *executor)
@@ -215,7 +227,8 @@ static void join(spi_executor *executor)
     spi_free(executor);
 }
 
-/* A job that never ends must not keep the loop from ending: then the threads, and what they use, are left to the process. */
+/* A job that never ends must not keep the loop from ending: then the threads, and what they use,
+   are left to the process. */
 static void leave(spi_executor *executor)
 {
     for (size_t i = 0; i < executor->count; i++)

@@ -6,7 +6,8 @@
 
 #include "base/list.h"
 
-/* Called as soon as the future is done, or its last reference goes before that. Embedded in its owner. */
+/* Called as soon as the future is done, or its last reference goes before that. Embedded in its
+   owner. */
 typedef struct spi_future_watch spi_future_watch;
 struct spi_future_watch {
     spi_list node;

@@ -4,6 +4,7 @@
 
 #include "base/context.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "loop/annotate.h"
 #include "loop/loop.h"
 #include "loop/stack.h"
@@ -24,7 +25,8 @@ typedef struct spi_deferred {
     void *arg;
 } spi_deferred;
 
-/* What spout_abort ends and deferred calls belong to: the task's function, or one called by spi_task_call. */
+/* What spout_abort ends and deferred calls belong to: the task's function, or one called by
+   spi_task_call. */
 typedef struct spi_frame {
     struct spi_frame *outer;
     spi_deferred *deferred; /* the newest first; owned */
@@ -61,7 +63,7 @@ struct spi_task {
     spi_list sibling; /* for the owner */
     spi_list node;    /* in the loop's list of all tasks */
     const char *what; /* waits for */
-    int64_t since_ms;
+    int64_t since_ms, born_ms;
     const char *touched; /* how far down frames were left for good */
     const char *name;
     char name_copy[32];
@@ -97,10 +99,12 @@ void spi_task_log_failure(spi_task *task, int result);
 /* SPOUT_ECANCELED or SPOUT_ETIMEDOUT, with the error set, if the task must not wait any more. */
 int spi_task_interrupted(const spi_task *task, const char *what);
 
-/* What spi_wait returns before it waits: for where nothing is left to wait for, since a cancelled coroutine must not go on. */
+/* What spi_wait returns before it waits: for where nothing is left to wait for, since a cancelled
+   coroutine must not go on. */
 int spi_may_wait(const char *what);
 
-/* Ends the waits of all in the queue, which is to go, with SPOUT_ECLOSED: they don't look at it again. */
+/* Ends the waits of all in the queue, which is to go, with SPOUT_ECLOSED: they don't look at it
+   again. */
 void spi_fail_all(spi_list *queue, int code);
 
 /* As spi_wait, for what can't be given up. Only from a task. */
@@ -136,6 +140,9 @@ void spi_signals_stop(spout_loop *loop);
 const spout_backend *spi_backend_choose(const char *name);
 extern const spout_backend spi_backend_epoll, spi_backend_poll;
 
+/* For backends: 0 if the wait need only be tried again, else the error, set. */
+int spi_wait_failed(int errnum, const char *what);
+
 typedef struct spi_watch_entry {
     spi_watch *watch;
     uint64_t
@@ -157,6 +164,9 @@ void spi_timeouts_free(spout_loop *loop);
 extern const spout_clock spi_system_clock;
 extern const spout_random spi_system_random;
 
+/* Counts from here on; functions that the user left out do nothing. */
+void spi_metrics_start(spout_loop *loop, const spout_metrics *metrics);
+
 enum { SPI_EVENTS_A_TURN = 256 };
 
 struct spout_loop {
@@ -169,6 +179,9 @@ struct spout_loop {
     int64_t now_ms, wall_us;
     spout_clock clock;
     spout_random random;
+    const spout_metrics *metrics; /* NULL: nobody counts */
+    spout_metrics metrics_table;
+    spi_log_own_sink log;
 
     spi_list tasks;
     size_t task_count, task_max;
@@ -198,6 +211,7 @@ struct spout_loop {
     atomic_bool stop;
     bool hurry; /* this turn must not wait */
     bool turning, closing;
+    bool owns_fds; /* closes what is still watched at the end */
     struct {
         void *value;
         void (*destroy)(void *value);
@@ -205,6 +219,18 @@ struct spout_loop {
 };
 
 extern _Thread_local spout_loop *spi_loop_of_thread __attribute__((tls_model("initial-exec")));
+
+static inline void spi_count(const spout_loop *of, const char *name, int64_t delta)
+{
+    if (of->metrics && delta != 0)
+        of->metrics->count(of->metrics->self, name, delta);
+}
+
+static inline void spi_observe(const spout_loop *of, const char *name, int64_t value)
+{
+    if (of->metrics)
+        of->metrics->observe(of->metrics->self, name, value);
+}
 
 /* Saturating: delays may be anything, negative ones are 0. */
 static inline int64_t spi_time_after(int64_t now_ms, int64_t delay_ms)

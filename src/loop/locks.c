@@ -1,4 +1,5 @@
-/* Locks. What is granted is handed over: nobody who wakes up looks at the object again, which may be gone by then. */
+/* Locks. What is granted is handed over: nobody who wakes up looks at the object again, which may
+   be gone by then. */
 #include "loop/internal.h"
 
 #include "base/memory.h"

@@ -138,6 +138,15 @@ static int wait_for_events(spout_loop *loop, int64_t timeout_ms)
     return count;
 }
 
+/* The clock was read after the wait before: what it shows more now, the turn has worked. */
+static void report_turn(spout_loop *loop)
+{
+    if (!loop->metrics)
+        return;
+    spi_count(loop, "turns", 1);
+    spi_observe(loop, "turn_ms", spi_loop_now_exact(loop) - loop->now_ms);
+}
+
 /* max_ms < 0: no limit. */
 static void turn(spout_loop *loop, int64_t max_ms)
 {
@@ -150,10 +159,12 @@ static void turn(spout_loop *loop, int64_t max_ms)
     int64_t timeout_ms = until_next(loop, loop->now_ms);
     if (max_ms >= 0 && (timeout_ms < 0 || timeout_ms > max_ms))
         timeout_ms = max_ms;
+    report_turn(loop);
     int count = wait_for_events(loop, timeout_ms);
     loop->hurry = false;
     SPI_BUG_IF(count < 0, "the loop can't wait for its descriptors");
     refresh_time(loop);
+    spi_count(loop, "events", count);
     spi_watches_dispatch(loop, count);
     loop->turning = false;
 }
@@ -284,6 +295,7 @@ static void init(spout_loop *loop, const spout_loop_options *options)
     loop->current = &loop->root;
     loop->clock = options->clock ? *options->clock : spi_system_clock;
     loop->random = options->random ? *options->random : spi_system_random;
+    spi_metrics_start(loop, options->metrics);
     loop->task_max = options->max_tasks > 0 ? (size_t)options->max_tasks : SIZE_MAX;
     loop->executor_threads = options->executor_threads;
     spi_stack_pool_init(&loop->stacks, options->stack_size);
@@ -325,6 +337,10 @@ spout_loop *spout_loop_new(const spout_loop_options *options)
     }
     atomic_fetch_add(&loop_count, 1);
     spi_loop_of_thread = loop;
+    if (options->log_sink) {
+        loop->log.sink = *options->log_sink;
+        spi_log_use_own(&loop->log);
+    }
     return loop;
 }
 
@@ -398,7 +414,15 @@ void spout_loop_free(spout_loop *loop)
     spout_log_flush();
     if (all_ended)
         spi_stack_pool_finish(&loop->stacks); /* else threads may still use what lies there */
+    spi_log_use_own(NULL);
     spi_loop_of_thread = NULL;
     atomic_fetch_sub(&loop_count, 1);
     spi_free(loop);
+}
+
+void spout_loop_free_with_fds(spout_loop *loop)
+{
+    if (loop)
+        loop->owns_fds = true;
+    spout_loop_free(loop);
 }

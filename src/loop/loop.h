@@ -1,6 +1,7 @@
 /*
- * The loop's inside, for the floors above: descriptors, timers and callbacks as intrusive members, so that a connection
- * allocates nothing for them, and what else a loop carries for net, http and web.
+ * The loop's inside, for the floors above: descriptors, timers and callbacks as intrusive members,
+ * so that a connection allocates nothing for them, and what else a loop carries for net, http and
+ * web.
  */
 #ifndef SPI_LOOP_H
 #define SPI_LOOP_H
@@ -11,7 +12,8 @@
 #include "base/heap.h"
 #include "base/list.h"
 
-/* Something that is called in the loop's next turn. Embedded in its owner; in no queue while node points at itself. */
+/* Something that is called in the loop's next turn. Embedded in its owner; in no queue while node
+   points at itself. */
 typedef struct spi_ready spi_ready;
 struct spi_ready {
     spi_list node;
@@ -47,8 +49,8 @@ void spi_timer_stop(
     spout_loop *loop, spi_timer *timer); /* safe on one that is zeroed or has fired */
 
 /*
- * Connection timeouts: one list for each (duration, fn), ordered by itself since all entries have the same duration, so that
- * arming and re-arming is O(1). Read with the turn's clock.
+ * Connection timeouts: one list for each (duration, fn), ordered by itself since all entries have
+ * the same duration, so that arming and re-arming is O(1). Read with the turn's clock.
  */
 typedef struct spi_timeout_class spi_timeout_class;
 typedef struct spi_timeout {
@@ -62,7 +64,8 @@ void spi_timeout_start(
     spi_timeout_class *class_, spi_timeout *timeout); /* moves it if it is armed */
 void spi_timeout_stop(spi_timeout *timeout);
 
-/* Called at the end of each turn, before the wait: write out what was gathered. Embedded in its owner. */
+/* Called at the end of each turn, before the wait: write out what was gathered. Embedded in its
+   owner. */
 typedef struct spi_turn_hook spi_turn_hook;
 struct spi_turn_hook {
     spi_list node;
@@ -71,10 +74,12 @@ struct spi_turn_hook {
 void spi_turn_hook_add(spout_loop *loop, spi_turn_hook *hook, void (*fn)(spi_turn_hook *));
 void spi_turn_hook_remove(spi_turn_hook *hook);
 
-/* What an upper floor keeps on the loop; `destroy` is called when the loop is freed, highest slot first. */
+/* What an upper floor keeps on the loop; `destroy` is called when the loop is freed, highest slot
+   first. */
 typedef enum spi_loop_slot {
     SPI_SLOT_NET,
     SPI_SLOT_HTTP,
+    SPI_SLOT_WEBSOCKET,
     SPI_SLOT_WEB,
     SPI_SLOT_RUN,
     SPI_SLOT_COUNT
@@ -88,6 +93,11 @@ int64_t spi_loop_now(const spout_loop *loop);     /* monotonic ms, read once a t
 int64_t spi_loop_now_exact(spout_loop *loop);     /* monotonic ms, read now */
 int64_t spi_loop_wall_us(const spout_loop *loop); /* wall clock, read once a turn */
 uint64_t spi_loop_random(spout_loop *loop);       /* 64 bits of the loop's random source */
+
+/* Where upper floors report their own counts, values and tasks, under names that they list in their
+   public headers. NULL: nobody counts, which is all that has to be asked; no function of the table
+   is NULL. Only on the loop's thread. */
+const spout_metrics *spi_loop_metrics(const spout_loop *loop);
 
 /* True once any loop or executor thread exists in the process: forking would copy half of it. */
 bool spi_loop_exists_anywhere(void);

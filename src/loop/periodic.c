@@ -92,7 +92,8 @@ static int check(int64_t interval_ms, const spout_periodic_options *options)
     return 0;
 }
 
-/* Half the jitter to each side, and always less than half the interval, so that ticks stay in their order. */
+/* Half the jitter to each side, and always less than half the interval, so that ticks stay in their
+   order. */
 static int64_t max_jitter_ms(int64_t interval_ms, double jitter)
 {
     int64_t most = (interval_ms - 1) / 2;

@@ -26,13 +26,17 @@ static spi_post *take_all(spi_mailbox *mailbox)
 /* What the calls post themselves is for the next turn. */
 static void drain(spi_ready *ready)
 {
-    spi_post *post = take_all(spi_container(ready, spi_mailbox, drain));
+    spi_mailbox *mailbox = spi_container(ready, spi_mailbox, drain);
+    spi_post *post = take_all(mailbox);
+    int64_t count = 0;
     while (post) {
         spi_post done = *post;
         spi_free(post);
         done.fn(done.arg);
         post = done.next;
+        count++;
     }
+    spi_count(spi_container(mailbox, spout_loop, mailbox), "posts", count);
 }
 
 static void woken(spi_watch *watch, unsigned events)
@@ -97,13 +101,14 @@ void spi_mailbox_close(spout_loop *loop)
     pthread_mutex_destroy(&mailbox->lock);
 }
 
-/* A full pipe wakes as well as one byte. */
+/* A full pipe wakes as well as one byte; one for which the kernel has no memory just now has to be
+   asked again. */
 void spi_mailbox_wake(spout_loop *loop)
 {
     ssize_t written;
     do {
         written = write(loop->mailbox.write_fd, "", 1);
-    } while (written < 0 && errno == EINTR);
+    } while (written < 0 && (errno == EINTR || errno == ENOMEM));
 }
 
 /* The first of a batch wakes the loop, under the lock: afterwards the loop might be gone. */

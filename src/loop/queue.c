@@ -1,4 +1,5 @@
-/* Queues. An item goes from hand to hand: whoever waits is given it, or relieved of it, before it wakes up. */
+/* Queues. An item goes from hand to hand: whoever waits is given it, or relieved of it, before it
+   wakes up. */
 #include "loop/internal.h"
 #include "loop/store.h"
 

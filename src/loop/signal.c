@@ -1,6 +1,7 @@
 /*
- * Signals as callbacks. The handler only counts and wakes the loops that watch anything; each loop finds by the counts which
- * signals came since it looked last. Signals of one kind that come together are one call, as the kernel does it.
+ * Signals as callbacks and as something to wait for. The handler only counts and wakes the loops
+ * that watch anything; each loop finds by the counts which signals came since it looked last.
+ * Signals of one kind that come together are one call, as the kernel does it.
  */
 #include "loop/internal.h"
 
@@ -17,6 +18,8 @@ struct spout_signal {
     spout_loop *loop;
     int signo;
     unsigned seen;
+    bool pending; /* came while nobody waited */
+    spi_list waiting;
     spout_signal_fn *fn;
     void *arg;
 };
@@ -110,6 +113,7 @@ spout_signal *spout_signal_start(int signo, spout_signal_fn *fn, void *arg)
     }
     spout_signal *watch = spi_calloc(sizeof *watch);
     *watch = (spout_signal){ .loop = loop, .signo = signo, .seen = seen, .fn = fn, .arg = arg };
+    spi_list_init(&watch->waiting);
     spi_list_push(&loop->signals, &watch->node);
     loop->signal_count++;
     return watch;
@@ -124,7 +128,28 @@ void spout_signal_stop(spout_signal *watch)
     spi_list_remove(&watch->node);
     loop->signal_count--;
     remove_loop(loop);
+    spi_fail_all(&watch->waiting, SPOUT_ECLOSED);
     spi_free(watch);
+}
+
+int spout_signal_wait(spout_signal *watch)
+{
+    if (!watch->pending)
+        return spi_wait(&watch->waiting, "signal");
+    int result = spi_may_wait("signal");
+    if (result == 0)
+        watch->pending = false;
+    return result;
+}
+
+/* The callback may stop the watch. */
+static void tell(spout_signal *watch)
+{
+    spi_count(watch->loop, "signals", 1);
+    watch->pending = spi_list_is_empty(&watch->waiting);
+    spi_wake_all(&watch->waiting);
+    if (watch->fn)
+        watch->fn(watch->arg, watch->signo);
 }
 
 /* Each goes back before it is called, so that any of them may be stopped meanwhile. */
@@ -141,7 +166,7 @@ void spi_signals_deliver(spout_loop *loop)
         if (count == watch->seen)
             continue;
         watch->seen = count;
-        watch->fn(watch->arg, watch->signo);
+        tell(watch);
     }
 }
 

@@ -96,7 +96,8 @@ bool spi_stack_is_intact(const spi_stack *stack)
     return true;
 }
 
-/* LeakSanitizer reads all of a slab that /proc/self/maps calls readable, which installed guards are. */
+/* LeakSanitizer reads all of a slab that /proc/self/maps calls readable, which installed guards
+   are. */
 static bool install_guard(char *low)
 {
     static atomic_bool refused = SPI_ASAN;
@@ -263,7 +264,8 @@ spi_stack *spi_stack_take(spi_stack_pool *pool, size_t size)
     return stack;
 }
 
-/* Frames that returned have cleaned up behind themselves; those that were left for good have not. */
+/* Frames that returned have cleaned up behind themselves; those that were left for good have not.
+   */
 static void unmark(const spi_stack *stack, const char *touched)
 {
     const char *from = touched ? touched : stack->low + page_size();

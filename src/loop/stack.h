@@ -1,8 +1,9 @@
 /*
  * Stacks for coroutines: cut from slabs, never given back one by one.
  *
- * The pages of a stack become resident as they are touched. A stack that was used is reused first; a pool that holds many
- * more used ones than the last seconds needed gives their pages, and slabs that are wholly free, back.
+ * The pages of a stack become resident as they are touched. A stack that was used is reused first;
+ * a pool that holds many more used ones than the last seconds needed gives their pages, and slabs
+ * that are wholly free, back.
  */
 #ifndef SPI_STACK_H
 #define SPI_STACK_H
@@ -13,7 +14,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether spi_stack_used counts words rather than pages, from the start of the task rather than since the pages were given back. */
+/* Whether spi_stack_used counts words rather than pages, from the start of the task rather than
+   since the pages were given back. */
 #ifdef SPI_DEBUG
 #define SPI_STACK_MARKS 1
 #else
@@ -24,7 +26,8 @@ typedef enum spi_stack_guard {
     SPI_GUARD_MISSING,   /* until the stack is used first */
     SPI_GUARD_INSTALLED, /* touching the lowest page kills the process */
     SPI_GUARD_PROTECTED, /* the same, by mprotect */
-    SPI_GUARD_CANARY /* no more of either to be had: words at the low end, checked when the task waits */
+    /* no more of either to be had: words at the low end, checked when the task waits */
+    SPI_GUARD_CANARY
 } spi_stack_guard;
 
 typedef struct spi_slab spi_slab;
@@ -57,7 +60,8 @@ void spi_stack_pool_finish(
 /* NULL with SPOUT_ELIMIT set if no memory can be mapped. size 0: the pool's. */
 spi_stack *spi_stack_take(spi_stack_pool *pool, size_t size);
 
-/* Not while the caller runs on it. What lies above `touched` may be marked by ASan (NULL: anything). */
+/* Not while the caller runs on it. What lies above `touched` may be marked by ASan (NULL:
+   anything). */
 void spi_stack_give(spi_stack_pool *pool, spi_stack *stack, const char *touched);
 
 /* Whether spi_stack_pool_trim has something to do, now or in a while. */

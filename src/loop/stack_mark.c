@@ -1,4 +1,5 @@
-/* How much of a stack has been used: told by which of its pages are there, and in debug builds by what is not zero. */
+/* How much of a stack has been used: told by which of its pages are there, and in debug builds by
+   what is not zero. */
 #define _GNU_SOURCE /* mincore */
 #include "loop/stack.h"
 

@@ -1,4 +1,5 @@
-/* From one stack to another. Which file implements it is the build's choice (option `coroutine`). */
+/* From one stack to another. Which file implements it is the build's choice (option `coroutine`).
+   */
 #ifndef SPI_SWITCH_H
 #define SPI_SWITCH_H
 
@@ -31,7 +32,8 @@ static inline void spi_switch(spi_switch_point *from, spi_switch_point *to)
 
 #endif
 
-/* The first switch to `point` calls fn(arg) at the upper end of the stack low … top. fn never returns. */
+/* The first switch to `point` calls fn(arg) at the upper end of the stack low … top. fn never
+   returns. */
 void spi_switch_prepare(
     spi_switch_point *point, char *low, char *top, void (*fn)(void *arg), void *arg);
 

@@ -8,7 +8,8 @@ void spi_switch_start(void); /* not called: jumped to */
 
 #if defined(__x86_64__)
 enum { WORDS = 8, ARG = 5, FN = 4, START = 7 };
-/* The ABI's initial control words: all exceptions masked, round to nearest, x87 in extended precision. */
+/* The ABI's initial control words: all exceptions masked, round to nearest, x87 in extended
+   precision. */
 static const uint64_t control_words = UINT64_C(0x037F) << 32 | 0x1F80;
 #elif defined(__aarch64__)
 enum { WORDS = 20, ARG = 0, FN = 1, START = 11 };

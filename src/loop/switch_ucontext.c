@@ -1,4 +1,5 @@
-/* The portable way, several times slower: each switch also saves and restores the signal mask with a system call. */
+/* The portable way, several times slower: each switch also saves and restores the signal mask with
+   a system call. */
 #include "loop/switch.h"
 
 #include "base/bug.h"

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 
 enum {
-    /* The upper ends of stacks are moved apart, else all of them would compete for the same lines of the CPU's cache. */
+    /* The upper ends of stacks are moved apart, else all of them would compete for the same lines
+       of the CPU's cache. */
     COLOURS = 8,
     COLOUR_BYTES = 128,
     TRIM_AFTER_MS = 1000
@@ -80,7 +81,8 @@ static void switch_to(spi_task *from, spi_task *to, bool last)
     reap_if_any(loop);
 }
 
-/* Who goes on when `task` stops: whoever started it and waits for that, else the next of this turn, else the loop. */
+/* Who goes on when `task` stops: whoever started it and waits for that, else the next of this turn,
+   else the loop. */
 static spi_task *successor(spi_task *task)
 {
     spout_loop *loop = task->loop;
@@ -177,11 +179,30 @@ void spout_defer(spout_callback *fn, void *arg)
     task->frame->deferred = deferred;
 }
 
+static void report_start(const spi_task *task)
+{
+    const spout_metrics *metrics = task->loop->metrics;
+    if (metrics)
+        metrics->task(metrics->self, task->name, SPOUT_TASK_STARTED, 0);
+}
+
+static void report_end(const spi_task *task, int result)
+{
+    const spout_metrics *metrics = task->loop->metrics;
+    if (!metrics)
+        return;
+    spout_task_event event = SPOUT_TASK_ENDED;
+    if (result < 0)
+        event = result == SPOUT_ECANCELED ? SPOUT_TASK_CANCELLED : SPOUT_TASK_FAILED;
+    metrics->task(metrics->self, task->name, event, task->loop->now_ms - task->born_ms);
+}
+
 __attribute__((noreturn)) static void end(spi_task *task, int result)
 {
     spout_loop *loop = task->loop;
     task->touched = __builtin_frame_address(0);
     call_deferred(task, &task->outermost);
+    report_end(task, result);
     if (task->ended)
         task->ended(task, result);
     spi_timer_stop(loop, &task->deadline_timer);
@@ -251,6 +272,7 @@ static void set_up(spi_task *task, spout_loop *loop, spi_stack *stack, const spi
         .owner = birth->owner,
         .cancelled = loop->closing,
         .deadline_ms = SPI_NEVER,
+        .born_ms = loop->now_ms,
         .context = { .scope = birth->scope, .arenas = &loop->arenas },
         .owns_scope = !birth->scope,
         .name = birth->name,
@@ -263,14 +285,22 @@ static void set_up(spi_task *task, spout_loop *loop, spi_stack *stack, const spi
     spi_list_init(&task->sibling);
 }
 
-spi_task *spi_task_create(spout_loop *loop, const spi_task_birth *birth)
+static spi_stack *take_stack(spout_loop *loop, size_t size)
 {
-    if (loop->task_count >= loop->task_max) {
+    spi_stack *stack = NULL;
+    if (loop->task_count < loop->task_max)
+        stack = spi_stack_take(&loop->stacks, size);
+    else
         spout_error_set(
             SPOUT_ELIMIT, "there are %zu coroutines already, the maximum", loop->task_count);
-        return NULL;
-    }
-    spi_stack *stack = spi_stack_take(&loop->stacks, birth->stack_size);
+    if (!stack)
+        spi_count(loop, "tasks_refused", 1);
+    return stack;
+}
+
+spi_task *spi_task_create(spout_loop *loop, const spi_task_birth *birth)
+{
+    spi_stack *stack = take_stack(loop, birth->stack_size);
     if (!stack)
         return NULL;
     spi_task *task = place(stack);
@@ -279,6 +309,7 @@ spi_task *spi_task_create(spout_loop *loop, const spi_task_birth *birth)
     spi_switch_prepare(&task->point, stack->low, (char *)task, begin, task);
     spi_list_push(&loop->tasks, &task->node);
     loop->task_count++;
+    report_start(task);
     return task;
 }
 

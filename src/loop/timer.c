@@ -22,13 +22,16 @@ void spi_timer_stop(spout_loop *loop, spi_timer *timer)
 void spi_timers_run(spout_loop *loop)
 {
     uint64_t newer = loop->timers.next_sequence;
+    int64_t fired = 0;
     spi_heap_node *node;
     while ((node = spi_heap_first(&loop->timers)) && node->key <= loop->now_ms &&
            node->sequence < newer) {
         spi_heap_remove(&loop->timers, node);
         spi_timer *timer = spi_container(node, spi_timer, node);
         timer->fn(timer);
+        fired++;
     }
+    spi_count(loop, "timers", fired);
 }
 
 int64_t spi_timers_next(const spout_loop *loop)

@@ -47,7 +47,8 @@ static void deadline_passed(spi_timer *timer)
         end_wait(task, SPOUT_ETIMEDOUT);
 }
 
-/* A timer that is armed for an earlier deadline stays: when it fires it finds that there is time left. */
+/* A timer that is armed for an earlier deadline stays: when it fires it finds that there is time
+   left. */
 void spi_task_arm_deadline(spi_task *task)
 {
     if (task->deadline_ms == SPI_NEVER)

@@ -3,6 +3,8 @@
 
 #include "base/memory.h"
 
+#include <unistd.h>
+
 static spi_watch_entry *entry_of(spout_loop *loop, int fd)
 {
     size_t at = (size_t)fd;
@@ -63,7 +65,8 @@ int spi_watches_wait(spout_loop *loop, int64_t timeout_ms)
     return loop->backend->wait(loop->backend_self, timeout_ms, loop->events, SPI_EVENTS_A_TURN);
 }
 
-/* What a callback did to other descriptors of the batch counts: stopped, restarted, no longer interested. */
+/* What a callback did to other descriptors of the batch counts: stopped, restarted, no longer
+   interested. */
 static void dispatch(spout_loop *loop, const spout_backend_event *event)
 {
     const spi_watch_entry *entry = &loop->watches[event->fd];
@@ -130,6 +133,11 @@ void spout_watch_stop(spout_watch *watch)
 void spi_watches_stop(spout_loop *loop)
 {
     spi_list *node;
-    while ((node = spi_list_first(&loop->user_watches)))
-        spout_watch_stop(spi_container(node, spout_watch, node));
+    while ((node = spi_list_first(&loop->user_watches))) {
+        spout_watch *watch = spi_container(node, spout_watch, node);
+        int fd = watch->watch.fd;
+        spout_watch_stop(watch);
+        if (loop->owns_fds)
+            close(fd);
+    }
 }

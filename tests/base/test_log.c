@@ -374,6 +374,32 @@ static void test_a_closed_stderr_is_survived(void **state)
 #define WITH_MEMORY_SINK(test) \
     cmocka_unit_test_setup_teardown(test, use_memory_sink, use_default_sink)
 
+static void test_a_thread_may_have_its_own_sink(void **state)
+{
+    (void)state;
+    static memory_sink mine;
+    memset(&mine, 0, sizeof mine);
+    spi_log_own_sink own = { .sink = {
+                                 .write = memory_write, .flush = memory_flush, .self = &mine } };
+    spi_log_use_own(&own);
+    spout_log_info("for me");
+    assert_string_equal(mine.message, "for me");
+    assert_int_equal(memory.records, 0);
+    spout_log_flush();
+    spout_log_flush();
+    assert_int_equal(mine.flushes, 1);
+    spout_log_info("still for me");
+    spi_log_use_own(NULL);
+    assert_int_equal(mine.flushes, 2);
+    spout_log_info("for all");
+    assert_string_equal(memory.message, "for all");
+    assert_int_equal(mine.records, 2);
+    spi_log_use_own(&(spi_log_own_sink){ .sink = { .write = NULL } });
+    spout_log_info("for nobody");
+    spi_log_use_own(NULL);
+    assert_int_equal(memory.records, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -384,6 +410,7 @@ int main(void)
         cmocka_unit_test(test_a_fork_repeats_nothing),
         cmocka_unit_test(test_a_closed_stderr_is_survived),
         WITH_MEMORY_SINK(test_record),
+        WITH_MEMORY_SINK(test_a_thread_may_have_its_own_sink),
         WITH_MEMORY_SINK(test_each_function_has_its_logger_and_level),
         WITH_MEMORY_SINK(test_levels),
         WITH_MEMORY_SINK(test_parse),

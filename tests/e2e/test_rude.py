@@ -163,8 +163,9 @@ def is_sanitized(path):
 class WithProbe(unittest.TestCase):
     def measure(self, server, target, load, label):
         """Runs `load` with a probe beside it, and checks the probe's times against those without load. A machine that was
-        busy with something else gets a second chance. A sanitizer makes a program several times slower, so there the times
-        are shown and not judged."""
+        busy with something else gets a second chance. A sanitizer makes a program several times slower, and poll(2) looks at
+        every descriptor each time, so there the times are shown and not judged."""
+        judged = not is_sanitized(server.command[0]) and os.environ.get("SPOUT_BACKEND") != "poll"
         for _ in range(2):
             with Probe(server.port, target) as unloaded:
                 time.sleep(UNLOADED_S)  # the length of the measurement
@@ -173,7 +174,7 @@ class WithProbe(unittest.TestCase):
             limit = 3 * unloaded.p99_ms + 10
             print(f"# {label}: p99 {unloaded.p99_ms:.2f} ms unloaded ({unloaded.count}), {loaded.p99_ms:.2f} ms beside "
                   f"({loaded.count}, slowest {loaded.slowest_ms:.1f}), limit {limit:.2f}", flush=True)
-            if loaded.p99_ms <= limit or is_sanitized(server.command[0]):
+            if loaded.p99_ms <= limit or not judged:
                 return result
         self.fail(f"{label}: p99 {loaded.p99_ms:.2f} ms, {unloaded.p99_ms:.2f} ms unloaded")
 

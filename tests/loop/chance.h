@@ -1,4 +1,5 @@
-/* Random schedules that can be repeated: SPOUT_SEED=… in the environment runs just the one that failed. */
+/* Random schedules that can be repeated: SPOUT_SEED=… in the environment runs just the one that
+   failed. */
 #ifndef TEST_LOOP_CHANCE_H
 #define TEST_LOOP_CHANCE_H
 

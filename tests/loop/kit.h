@@ -1,4 +1,5 @@
-/* What the tests of the loop share: a loop for each test on a clock that is moved by hand, and a log that is kept. */
+/* What the tests of the loop share: a loop for each test on a clock that is moved by hand, and a
+   log that is kept. */
 #ifndef TEST_LOOP_KIT_H
 #define TEST_LOOP_KIT_H
 

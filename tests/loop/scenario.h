@@ -1,6 +1,7 @@
 /*
- * A program that waits in every way there is, for walks: it is run again and again, each time something goes wrong at the next
- * place. However it ends, nothing may be left behind. What it holds is counted in `scenario`, which the walk looks at afterwards.
+ * A program that waits in every way there is, for walks: it is run again and again, each time
+ * something goes wrong at the next place. However it ends, nothing may be left behind. What it
+ * holds is counted in `scenario`, which the walk looks at afterwards.
  */
 #ifndef TEST_LOOP_SCENARIO_H
 #define TEST_LOOP_SCENARIO_H

@@ -114,16 +114,16 @@ static void on_alarm(int signo)
     (void)signo;
 }
 
+/* The handler stays: valgrind may hand an alarm over after the timer was stopped. */
 static void an_interrupted_wait_has_no_events(void **state)
 {
     (void)state;
-    struct sigaction action = { .sa_handler = on_alarm }, before;
-    sigaction(SIGALRM, &action, &before);
+    struct sigaction action = { .sa_handler = on_alarm };
+    sigaction(SIGALRM, &action, NULL);
     struct itimerval soon = { .it_value.tv_usec = 1000, .it_interval.tv_usec = 1000 };
     setitimer(ITIMER_REAL, &soon, NULL);
     assert_int_equal(backend->wait(self, -1, events, 8), 0);
     setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
-    sigaction(SIGALRM, &before, NULL);
 }
 
 #define backed(name) cmocka_unit_test_setup_teardown(name, open_backend, close_backend)

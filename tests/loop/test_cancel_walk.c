@@ -1,4 +1,5 @@
-/* Cancels, or puts out of time, whoever is the n-th to wait; then the n+1-th; until nobody is left. */
+/* Cancels, or puts out of time, whoever is the n-th to wait; then the n+1-th; until nobody is left.
+   */
 #include "scenario.h"
 
 #include "loop/internal.h"

@@ -1,7 +1,8 @@
 /*
- * Lets the n-th system call of some kind fail; then the n+1-th; until none is left. The calls come by here because the program is
- * linked with --wrap. Those that the system never refuses in a way that a program could go on with (the wait itself, a write
- * into a pipe that has room) are left alone.
+ * Lets the n-th system call of some kind fail; then the n+1-th; until none is left. The calls come
+ * by here because the program is linked with --wrap. Those that the system never refuses in a way
+ * that a program could go on with (the wait itself, a write into a pipe that has room) are left
+ * alone.
  */
 #define _GNU_SOURCE
 #include "scenario.h"

@@ -192,6 +192,31 @@ static void gather_waits_for_all_even_twice(void **state)
     assert_int_equal(run(gather_all, NULL), 0);
 }
 
+enum { MANY = 20000 };
+
+/* Would take minutes if each that is done made the others be looked at. */
+static int gather_many(void *arg)
+{
+    (void)arg;
+    spout_future **all = calloc(MANY, sizeof *all);
+    for (int i = 0; i < MANY; i++) {
+        all[i] = spout_future_new();
+        spout_call_later(1 + i % 7, resolve_later, spout_future_ref(all[i]));
+    }
+    assert_int_equal(spout_gather_until_error(all, MANY), 0);
+    assert_int_equal(spout_gather(all, MANY), 0);
+    for (int i = 0; i < MANY; i++)
+        spout_future_unref(all[i]);
+    free(all);
+    return 0;
+}
+
+static void gather_takes_thousands(void **state)
+{
+    (void)state;
+    assert_int_equal(run(gather_many, NULL), 0);
+}
+
 static int reject_first(void *arg)
 {
     assert_int_equal(spout_future_reject(arg, SPOUT_ECLOSED, "first"), 0);
@@ -357,6 +382,7 @@ int main(void)
         loop_test(callbacks_of_a_future_that_is_never_done_are_dropped),
         loop_test(many_may_await_one),
         loop_test(gather_waits_for_all_even_twice),
+        loop_test(gather_takes_thousands),
         loop_test(gather_returns_the_first_error_in_time),
         loop_test(gather_obeys_the_deadline),
         loop_test(gather_may_end_with_the_first_error),

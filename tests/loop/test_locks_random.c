@@ -1,4 +1,5 @@
-/* Locks under random schedules: one step at a time against a model, and as working tasks would use them. */
+/* Locks under random schedules: one step at a time against a model, and as working tasks would use
+   them. */
 #include "kit.h"
 
 #include "chance.h"

@@ -3,6 +3,10 @@
 #include "loop/loop.h"
 #include "loop/task.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 static char trace[64];
 
 static int reset_trace(void **state)
@@ -305,6 +309,104 @@ static void the_systems_clock_is_there_without_a_loop(void **state)
     assert_true(spout_wall_us() > INT64_C(1500000000000000));
 }
 
+/* What one loop logs, in a place of its own. */
+typedef struct own_log {
+    char text[256];
+    int flushes;
+} own_log;
+
+static void write_own(void *self, const spout_log_record *record)
+{
+    own_log *log = self;
+    snprintf(log->text, sizeof log->text, "%s", record->message);
+}
+
+static void flush_own(void *self)
+{
+    own_log *log = self;
+    log->flushes++;
+}
+
+static int end_in_failure(void *arg)
+{
+    (void)arg;
+    return spout_error_set(SPOUT_EINVAL, "on purpose");
+}
+
+static void a_loop_may_have_a_log_of_its_own(void **state)
+{
+    (void)state;
+    own_log log = { .flushes = 0 };
+    const spout_log_sink sink = { .write = write_own, .flush = flush_own, .self = &log };
+    spout_loop_free(loop);
+    loop = spout_loop_new(&(spout_loop_options){ .clock = &fake_clock, .log_sink = &sink });
+    spout_spawn(end_in_failure, NULL, &(spout_task_options){ .name = "bad" });
+    settle();
+    assert_string_equal(log.text, "task bad failed: on purpose");
+    assert_string_equal(kept_log, "");
+    assert_int_equal(log.flushes, 1);
+    spout_log_error("last words");
+    spout_loop_free(loop);
+    loop = NULL;
+    assert_string_equal(log.text, "last words");
+    assert_int_equal(log.flushes, 2);
+    spout_log_error("afterwards");
+    assert_string_equal(kept_log, "afterwards\n");
+}
+
+enum { DESCRIPTORS = 256 };
+
+static void nothing_is_left_to_programs_that_are_started(void **state)
+{
+    (void)state;
+    spout_loop_free(loop);
+    bool before[DESCRIPTORS];
+    for (int fd = 0; fd < DESCRIPTORS; fd++)
+        before[fd] = fcntl(fd, F_GETFD) >= 0;
+    loop = spout_loop_new(NULL);
+    int opened = 0;
+    for (int fd = 0; fd < DESCRIPTORS; fd++) {
+        int flags = before[fd] ? -1 : fcntl(fd, F_GETFD);
+        if (flags < 0)
+            continue;
+        assert_true(flags & FD_CLOEXEC);
+        opened++;
+    }
+    assert_in_range(opened, 2, 3);
+}
+
+static void ignore_events(void *arg, int fd, unsigned events)
+{
+    (void)arg, (void)fd, (void)events;
+}
+
+static void a_loop_may_take_its_descriptors_with_it(void **state)
+{
+    (void)state;
+    int watched[2], other[2];
+    assert_int_equal(pipe(watched), 0);
+    assert_int_equal(pipe(other), 0);
+    assert_non_null(spout_watch_start(watched[0], SPOUT_READABLE, ignore_events, NULL));
+    spout_watch_stop(spout_watch_start(other[0], SPOUT_READABLE, ignore_events, NULL));
+    spout_loop_free_with_fds(loop);
+    loop = NULL;
+    assert_true(fcntl(watched[0], F_GETFD) < 0 && errno == EBADF);
+    assert_true(fcntl(watched[1], F_GETFD) >= 0);
+    assert_true(fcntl(other[0], F_GETFD) >= 0);
+    close(watched[1]);
+    close(other[0]);
+    close(other[1]);
+    spout_loop_free_with_fds(NULL);
+    assert_int_equal(set_up(NULL), 0);
+    assert_int_equal(pipe(watched), 0);
+    assert_non_null(spout_watch_start(watched[0], SPOUT_READABLE, ignore_events, NULL));
+    spout_loop_free(loop);
+    loop = NULL;
+    assert_true(fcntl(watched[0], F_GETFD) >= 0);
+    close(watched[0]);
+    close(watched[1]);
+}
+
 #define traced(name) cmocka_unit_test_setup_teardown(name, reset_trace, tear_down)
 
 int main(void)
@@ -323,6 +425,9 @@ int main(void)
         traced(a_foreign_loop_can_embed_it),
         traced(time_is_read_once_a_turn),
         traced(the_systems_clock_is_there_without_a_loop),
+        traced(a_loop_may_have_a_log_of_its_own),
+        traced(nothing_is_left_to_programs_that_are_started),
+        traced(a_loop_may_take_its_descriptors_with_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,8 @@ static int touch_nothing(void *arg)
     return *nowhere;
 }
 
-/* Runs fn on a coroutine called "digger" in a child and returns what that said; *ret_status is how it ended. */
+/* Runs fn on a coroutine called "digger" in a child and returns what that said; *ret_status is how
+   it ended. */
 static const char *last_words_of(spout_task_fn *fn, int *ret_status)
 {
     static char words[512];

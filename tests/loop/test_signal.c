@@ -1,6 +1,7 @@
 #include "kit.h"
 
 #include "loop/loop.h"
+#include "loop/task.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -157,6 +158,157 @@ static void every_loop_that_watches_is_told(void **state)
     close(fds[1]);
 }
 
+static int waits_over;
+
+static int wait_once(void *arg)
+{
+    int result = spout_signal_wait(arg);
+    waits_over++;
+    return result;
+}
+
+static int wait_twice(void *arg)
+{
+    assert_int_equal(wait_once(arg), 0);
+    return wait_once(arg);
+}
+
+static int signal_and_wait(void *arg)
+{
+    raise(SIGUSR1);
+    return wait_once(arg);
+}
+
+static void a_coroutine_waits_for_a_signal(void **state)
+{
+    (void)state;
+    first = spout_signal_start(SIGUSR1, NULL, NULL);
+    waits_over = 0;
+    assert_int_equal(spout_spawn(wait_twice, first, NULL), 0);
+    settle();
+    assert_int_equal(waits_over, 0);
+    deliver(SIGUSR1);
+    settle();
+    assert_int_equal(waits_over, 1);
+    deliver(SIGUSR1);
+    settle();
+    assert_int_equal(waits_over, 2);
+    assert_int_equal(run(signal_and_wait, first), 0);
+    spout_signal_stop(first);
+}
+
+/* Both came while nobody waited: one wait is told of both. */
+static void a_signal_between_waits_is_not_lost(void **state)
+{
+    (void)state;
+    first = spout_signal_start(SIGUSR1, on_first, &first_calls);
+    deliver(SIGUSR1);
+    deliver(SIGUSR1);
+    assert_int_equal(first_calls, 2);
+    assert_int_equal(run(wait_once, first), 0);
+    waits_over = 0;
+    spout_spawn(wait_once, first, NULL);
+    settle();
+    assert_int_equal(waits_over, 0);
+    deliver(SIGUSR1);
+    settle();
+    assert_int_equal(waits_over, 1);
+    spout_signal_stop(first);
+}
+
+/* Woken, and before they run the next one is there. */
+static void a_signal_on_the_heels_of_another_is_not_lost(void **state)
+{
+    (void)state;
+    first = spout_signal_start(SIGUSR1, NULL, NULL);
+    waits_over = 0;
+    spout_spawn(wait_twice, first, NULL);
+    settle();
+    deliver(SIGUSR1);
+    assert_int_equal(waits_over, 0);
+    deliver(SIGUSR1);
+    settle();
+    assert_int_equal(waits_over, 2);
+    spout_signal_stop(first);
+}
+
+static void all_who_wait_go_on(void **state)
+{
+    (void)state;
+    first = spout_signal_start(SIGUSR1, NULL, NULL);
+    second = spout_signal_start(SIGUSR1, NULL, NULL);
+    waits_over = 0;
+    for (int i = 0; i < 3; i++)
+        spout_spawn(wait_once, i < 2 ? first : second, NULL);
+    settle();
+    deliver(SIGUSR1);
+    settle();
+    assert_int_equal(waits_over, 3);
+    spout_signal_stop(first);
+    spout_signal_stop(second);
+}
+
+static int wait_a_second(void *arg)
+{
+    int64_t outer = spout_deadline_set_ms(1000);
+    int result = spout_signal_wait(arg);
+    spout_deadline_restore(outer);
+    return result;
+}
+
+static int wait_cancelled(void *arg)
+{
+    spi_task_cancel(spi_task_current());
+    return spout_signal_wait(arg);
+}
+
+static void a_wait_may_end_early_and_the_signal_stays(void **state)
+{
+    (void)state;
+    first = spout_signal_start(SIGUSR1, NULL, NULL);
+    assert_int_equal(run(wait_a_second, first), SPOUT_ETIMEDOUT);
+    assert_int_equal(run(wait_cancelled, first), SPOUT_ECANCELED);
+    deliver(SIGUSR1);
+    assert_int_equal(run(wait_cancelled, first), SPOUT_ECANCELED);
+    assert_int_equal(run(wait_a_second, first), 0);
+    assert_int_equal(run(wait_a_second, first), SPOUT_ETIMEDOUT);
+    assert_int_equal(spout_signal_wait(first), SPOUT_ESTATE);
+    spout_signal_stop(first);
+}
+
+static int expect_closed(void *arg)
+{
+    assert_int_equal(spout_signal_wait(arg), SPOUT_ECLOSED);
+    waits_over++;
+    return 0;
+}
+
+static void stopping_the_watch_ends_its_waits(void **state)
+{
+    (void)state;
+    first = spout_signal_start(SIGUSR1, NULL, NULL);
+    waits_over = 0;
+    spout_spawn(expect_closed, first, NULL);
+    settle();
+    spout_signal_stop(first);
+    settle();
+    assert_int_equal(waits_over, 1);
+}
+
+/* The loop looks at nothing before the pipe that wakes it is full. */
+static void more_signals_than_the_pipe_holds_wake_as_well(void **state)
+{
+    (void)state;
+    first = spout_signal_start(SIGUSR1, on_first, &first_calls);
+    for (int i = 0; i < 70000; i++)
+        raise(SIGUSR1);
+    spout_loop_run_once(loop, 1000);
+    assert_int_equal(first_calls, 1);
+    deliver(SIGUSR1);
+    assert_int_equal(first_calls, 2);
+    spout_signal_stop(first);
+}
+
 #define signalled(name) cmocka_unit_test_setup_teardown(name, set_up_signals, tear_down)
 
 int main(void)
@@ -168,6 +320,13 @@ int main(void)
         signalled(those_that_stay_are_still_told),
         signalled(what_can_not_be_watched_is_an_error),
         signalled(every_loop_that_watches_is_told),
+        signalled(a_coroutine_waits_for_a_signal),
+        signalled(a_signal_between_waits_is_not_lost),
+        signalled(a_signal_on_the_heels_of_another_is_not_lost),
+        signalled(all_who_wait_go_on),
+        signalled(a_wait_may_end_early_and_the_signal_stays),
+        signalled(stopping_the_watch_ends_its_waits),
+        signalled(more_signals_than_the_pipe_holds_wake_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ from testrun.builds import Build, BuildFailed, prepare  # noqa: E402
 MESON = """\
 project('small', 'c')
 good = executable('good', 'good.c')
-test('group/good', good, suite: 'unit')
+test('group/good', good, suite: 'unit', env: {'CHOICE': '1'})
 test('slow', good, suite: ['unit', 'slow'], timeout: 200, is_parallel: false)
 test('racy', good, suite: ['unit', 'tsan'])
 test('status', find_program('sh'), args: ['-c', 'exit 3'], suite: 'e2e')
@@ -71,6 +71,13 @@ class Prepare(Small):
         tests = {test.name: test for test in self.quietly(Build("b", [], lambda suites: True, wrapper=["wrap"]))}
         self.assertEqual(tests["slow"].command[0], "wrap")
         self.assertNotEqual(tests["status"].command[0], "wrap")
+
+    def test_a_second_pass_with_another_environment(self):
+        build = Build("b", [], lambda suites: "unit" in suites, label="b again", environment={"CHOICE": "2"})
+        tests = {test.name: test for test in self.quietly(build)}
+        self.assertEqual(tests["slow"].environment["CHOICE"], "2")
+        self.assertEqual(tests["slow"].title, "b again: slow")
+        self.assertNotIn("group/good", tests)  # chooses itself
 
     def test_builds_only_what_is_needed(self):
         self.quietly(Build("b", [], lambda suites: False, everything=False))

@@ -26,6 +26,12 @@ class Build:
     wrapper: list = field(default_factory=list)
     patience: int = 1  # what every time limit is multiplied by
     everything: bool = True  # False: only what the picked tests need
+    label: str = ""  # what reports call it, if not by its name: a directory may have more than one pass
+    environment: dict = field(default_factory=dict)  # of every test; those that set one of these themselves are left out
+
+    @property
+    def title(self):
+        return self.label or self.name
 
 
 @dataclass
@@ -41,7 +47,7 @@ class Test:
 
     @property
     def title(self):
-        return f"{self.build.name}: {self.name}"
+        return f"{self.build.title}: {self.name}"
 
 
 def _run(command, environment=None):
@@ -110,7 +116,7 @@ def list_tests(build, path):
     tests = []
     for entry in introspect(path, "tests"):
         suites = frozenset(suite.split(":", 1)[-1] for suite in entry["suite"])
-        if build.run(suites):
+        if build.run(suites) and not build.environment.keys() & entry["env"].keys():
             tests.append(_make_test(build, path, entry, suites))
     return tests
 
@@ -122,7 +128,7 @@ def _make_test(build, path, entry, suites):
     native = entry["cmd"][0].startswith(path + os.sep)
     return Test(build=build, name=entry["name"], suites=suites, limit=limit * build.patience,
                 command=(build.wrapper if native else []) + entry["cmd"],
-                environment=entry["env"], directory=entry["workdir"] or path,
+                environment={**entry["env"], **build.environment}, directory=entry["workdir"] or path,
                 alone=not entry["is_parallel"])
 
 
