@@ -19,6 +19,7 @@ typedef struct job {
     spi_list node;
     int (*fn)(void *arg);
     void *arg;
+    struct spi_executor *executor;
     job_state state; /* guarded by the executor's lock */
     int result;
     spout_error *error;
@@ -166,6 +167,40 @@ static int submit(spi_executor *executor, job *self)
     return result;
 }
 
+/* In a thread that isn't ours, with whatever context that has. */
+static void run_abroad(void *arg)
+{
+    job *self = arg;
+    spi_executor *executor = self->executor;
+    spi_context context = { 0 };
+    spi_context *outer = spi_context_switch(&context);
+    run_job(self, &context);
+    spi_context_switch(outer);
+    spi_context_clear(&context);
+    spi_arena_free(context.scope);
+    pthread_mutex_lock(&executor->lock);
+    report(executor, self);
+    pthread_mutex_unlock(&executor->lock);
+}
+
+static int submit_abroad(const spout_executor *foreign, job *self)
+{
+    self->state = JOB_RUNNING;
+    int result = foreign->submit(foreign->self, run_abroad, self);
+    if (result < 0 && !spout_error_current())
+        spout_error_set(result, "the executor refuses work");
+    return result;
+}
+
+int spout_set_default_executor(const spout_executor *executor)
+{
+    spout_loop *loop = spi_loop_need();
+    if (!loop)
+        return SPOUT_ESTATE;
+    loop->foreign_executor = executor ? *executor : (spout_executor){ 0 };
+    return 0;
+}
+
 /* True if no thread had taken it yet. */
 static bool withdraw(spi_executor *executor, job *self)
 {
@@ -203,10 +238,11 @@ int spout_run_in_executor(int (*fn)(void *arg), void *arg)
     if (result < 0)
         return result;
     spi_executor *executor = executor_of(task->loop);
-    job self = { .fn = fn, .arg = arg };
+    const spout_executor *foreign = &task->loop->foreign_executor;
+    job self = { .executor = executor, .fn = fn, .arg = arg };
     spi_list_init(&self.node);
     spi_list_init(&self.waiting);
-    result = submit(executor, &self);
+    result = foreign->submit ? submit_abroad(foreign, &self) : submit(executor, &self);
     if (result < 0)
         return result;
     spi_count(task->loop, "executor_jobs", 1);

@@ -11,6 +11,7 @@
 #include "loop/switch.h"
 #include "loop/task.h"
 
+#include <spout/executor.h>
 #include <spout/sys/backend.h>
 
 #include <pthread.h>
@@ -206,6 +207,7 @@ struct spout_loop {
     spi_list signals;
     size_t signal_count;
     struct spi_executor *executor;
+    spout_executor foreign_executor; /* submit NULL: none */
     int executor_threads;
 
     atomic_bool stop;

@@ -253,6 +253,71 @@ static void cancelled_between_the_end_and_its_delivery(void **state)
 
 #define pooled(name) cmocka_unit_test_setup_teardown(name, set_up_pool, tear_down)
 
+/* An executor of the test's own: a thread for each piece of work, counted. */
+typedef struct thread_each {
+    int started;
+    bool full;
+} thread_each;
+
+typedef struct errand {
+    void (*fn)(void *job);
+    void *job;
+} errand;
+
+static void *run_errand(void *arg)
+{
+    errand self = *(errand *)arg;
+    free(arg);
+    self.fn(self.job);
+    return NULL;
+}
+
+static int submit_to_thread(void *self, void (*fn)(void *job), void *job)
+{
+    thread_each *threads = self;
+    if (threads->full)
+        return spout_error_set(SPOUT_ELIMIT, "no more threads today");
+    errand *e = malloc(sizeof *e);
+    *e = (errand){ fn, job };
+    pthread_t thread;
+    threads->started++;
+    if (pthread_create(&thread, NULL, run_errand, e) != 0)
+        abort();
+    pthread_detach(thread);
+    return 0;
+}
+
+static int fail_abroad(void *arg)
+{
+    *(pthread_t *)arg = pthread_self();
+    return spout_error_set(SPOUT_ENOTFOUND, "not there either");
+}
+
+static int work_abroad(void *arg)
+{
+    thread_each *threads = arg;
+    const spout_executor executor = { .submit = submit_to_thread, .self = threads };
+    pthread_t worker = pthread_self();
+    if (spout_set_default_executor(&executor) < 0 ||
+        spout_run_in_executor(fail_abroad, &worker) != SPOUT_ENOTFOUND ||
+        strcmp(spout_error_message(), "not there either") != 0 ||
+        pthread_equal(worker, pthread_self()))
+        return -1;
+    threads->full = true;
+    if (spout_run_in_executor(fail_abroad, &worker) != SPOUT_ELIMIT)
+        return -1;
+    spout_set_default_executor(NULL);
+    return spout_run_in_executor(fail_abroad, &worker) == SPOUT_ENOTFOUND ? 0 : -1;
+}
+
+static void another_executor_can_do_the_work(void **state)
+{
+    (void)state;
+    thread_each threads = { 0 };
+    assert_int_equal(spout_loop_run_sync(loop, work_abroad, &threads, 0), 0);
+    assert_int_equal(threads.started, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +329,7 @@ int main(void)
         pooled(the_queue_takes_any_number),
         pooled(signals_are_not_for_the_pool),
         pooled(freeing_the_loop_waits_for_running_work),
+        pooled(another_executor_can_do_the_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
