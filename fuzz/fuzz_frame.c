@@ -42,7 +42,7 @@ static void take_event(receiver *r, spi_frame_event event, spout_bytes data, con
         MUST(data.len > 0);
         digest_add(&r->message, data.data, data.len);
         r->message_len += data.len;
-        MUST(r->message_len <= r->parser.max_message);
+        MUST(r->parser.compressed || r->message_len <= r->parser.max_message);
         break;
     case SPI_FRAME_MESSAGE: end_message(r); break;
     case SPI_FRAME_PING:

@@ -25,6 +25,14 @@ typedef struct spout_listen_options {
     int unix_mode;   /* permissions of the socket file; 0: 0600 */
     int backlog;     /* 0: 1024, cut by the system's own maximum */
     bool reuse_port; /* sockets share the port, the kernel spreads connections */
+    struct spout_tls *tls; /* what the servers' _listen functions speak there, with a reference of
+                              their own (ssl_options); nothing to spout_bind_sockets. <spout/tls.h> */
+    /*
+     * Load balancers in front of us, ended by NULL: "10.0.0.0/8", "::1", "unix". Their connections
+     * must begin with a PROXY header, version 1 or 2 (haproxy.org), which says who the client is;
+     * those of others have none. For the servers' _listen functions, not for spout_bind_sockets.
+     */
+    const char *const *proxies;
     void *reserved[4];
 } spout_listen_options;
 
@@ -49,6 +57,22 @@ typedef struct spout_listener {
  */
 SPOUT_API int spout_bind_sockets(
     const spout_listen_options *options, spout_listener *ret_listeners, int max);
+
+/*
+ * The listening sockets that systemd, or whoever has started this process, hands over (LISTEN_FDS,
+ * LISTEN_PID, LISTEN_FDNAMES: sd_listen_fds). Returns how many, 0 if none were passed. `name`
+ * (NULL: all) takes only those of one FileDescriptorName=. They become non-blocking and
+ * close-on-exec, and are the caller's. Call it before forking workers: the sockets are for this
+ * process alone. A second call finds the same ones. SPOUT_EINVAL if one is no listening stream
+ * socket, SPOUT_ELIMIT if there are more than `max`.
+ *
+ * Example:
+ *     spout_listener passed[8];
+ *     int count = spout_listen_fds(NULL, passed, 8);
+ *     if (count > 0 && spout_tcp_server_add_sockets(server, passed, count, NULL) < 0)
+ *         return -1;
+ */
+SPOUT_API int spout_listen_fds(const char *name, spout_listener *ret_listeners, int max);
 
 /* Whether the text is a numeric IPv4 or IPv6 address, without brackets, port or zone (is_valid_ip).
    NULL is none. */

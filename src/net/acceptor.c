@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "net/endpoint.h"
 #include "net/net.h"
+#include "net/proxy_protocol.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -64,7 +65,10 @@ static void hand_over(
         int on = 1;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
-    acceptor->on_accept(acceptor, fd, &peer);
+    if (acceptor->gate)
+        spi_proxy_gate_enter(acceptor->gate, fd, &peer);
+    else
+        acceptor->on_accept(acceptor, fd, &peer);
 }
 
 static void on_event(spi_watch *watch, unsigned events)
@@ -96,6 +100,18 @@ int spi_acceptor_start(spi_acceptor *acceptor, spout_loop *loop, int listen_fd,
     return spi_watch_start(loop, &acceptor->watch, listen_fd, SPOUT_READABLE, on_event);
 }
 
+static void pass(void *arg, int fd, const spout_endpoint *peer)
+{
+    spi_acceptor *acceptor = arg;
+    acceptor->on_accept(acceptor, fd, peer);
+}
+
+void spi_acceptor_trust_proxies(spi_acceptor *acceptor, spi_networks *networks)
+{
+    if (networks->count > 0)
+        acceptor->gate = spi_proxy_gate_new(acceptor->loop, networks, pass, acceptor);
+}
+
 void spi_acceptor_stop(spi_acceptor *acceptor)
 {
     if (!acceptor->loop)
@@ -106,5 +122,7 @@ void spi_acceptor_stop(spi_acceptor *acceptor)
     if (acceptor->watch.fd >= 0)
         spi_watch_stop(acceptor->loop, &acceptor->watch);
     spi_timer_stop(acceptor->loop, &acceptor->retry);
+    spi_proxy_gate_free(acceptor->gate);
+    acceptor->gate = NULL;
     acceptor->loop = NULL;
 }

@@ -1,5 +1,7 @@
 #include "net/net.h"
 
+#include <spout/resolver.h>
+
 #include "base/memory.h"
 #include "net/output.h"
 
@@ -23,10 +25,12 @@ static void destroy_net(void *value)
         spi_net_owned *owned = spi_container(node, spi_net_owned, node);
         owned->destroy(owned);
     }
+    spout_resolver_unref(net->resolver);
     spi_turn_hook_remove(&net->flush_hook);
     spi_unpoison(net->receive, SPI_RECEIVE_SIZE + 1);
     spi_free(net->receive);
     spi_free(net->gather);
+    spi_free(net->tls);
     spi_free(net);
 }
 
@@ -58,6 +62,7 @@ spi_net *spi_net_get(spout_loop *loop)
     spi_poison(net->receive, SPI_RECEIVE_SIZE + 1);
     net->gather = spi_malloc(SPI_GATHER_SIZE);
     spi_list_init(&net->owned);
+    spi_list_init(&net->lookups);
     spi_turn_hook_add(loop, &net->flush_hook, flush_at_turn_end);
     net->linger_timeouts = spi_timeout_class_get(loop, SPI_LINGER_MS, spi_output_on_linger_timeout);
     apply_limits(net, &(spi_transport_limits){ 0 });

@@ -15,6 +15,8 @@ enum {
     SPI_LARGE_WRITE = 16 * 1024 /* from here on a copy costs more than it saves */
 };
 
+typedef struct spi_tls_shared spi_tls_shared;
+
 typedef struct spi_net {
     spout_loop *loop;
     char *receive; /* and one byte more; poisoned while nobody may read it */
@@ -28,6 +30,9 @@ typedef struct spi_net {
     spi_timeout_class *write_timeouts; /* NULL: writes never time out */
     spi_timeout_class *linger_timeouts;
     spi_list owned;
+    spi_list lookups;                /* of names, in threads */
+    struct spout_resolver *resolver; /* the loop's default, if there is one */
+    spi_tls_shared *tls;             /* buffers of TLS; made for the first such connection */
 } spi_net;
 
 /* The loop's own; made on first use. */
@@ -54,8 +59,14 @@ void spi_net_flush(spi_net *net, bool more);
  */
 void spi_transport_lose(spout_transport *transport, int code, int errnum, const char *what);
 
+/* As above with any text, which is copied. */
+void spi_transport_lose_text(spout_transport *transport, int code, const char *text);
+
 /* As above, for a failed system call. */
 void spi_transport_lose_errno(spout_transport *transport, int errnum);
+
+/* As if the descriptor were readable: what a layer above it holds is delivered if it is wanted. */
+void spi_transport_poke(spout_transport *transport);
 
 /* Sets what the loop watches the descriptor for. */
 void spi_transport_update(spout_transport *transport);

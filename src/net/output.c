@@ -99,6 +99,7 @@ void spi_output_drop(spout_transport *transport)
         segment_free(seg);
     output->memory_bytes = 0;
     output->file_bytes = 0;
+    output->held = 0;
 }
 
 void spi_output_free(spout_transport *transport)
@@ -109,6 +110,7 @@ void spi_output_free(spout_transport *transport)
     spi_output_drop(transport);
     spi_timeout_stop(&output->timeout);
     spi_ready_cancel(&output->lost);
+    spi_free(output->lost_text);
     spi_free(output);
     transport->output = NULL;
 }
@@ -150,6 +152,17 @@ static void note_added(spout_transport *transport, bool was_empty)
         restart_timeout(transport->output);
         spi_transport_update(transport);
     }
+}
+
+void spi_output_hold(spout_transport *transport, size_t len)
+{
+    if (len == 0 && !transport->output)
+        return;
+    spi_output *output = spi_output_need(transport);
+    bool waited = spi_output_waits(transport);
+    output->held = len;
+    if (len > 0)
+        note_added(transport, !waited);
 }
 
 /* The last segment if `len` more bytes fit into it, else a new one. */
@@ -282,6 +295,14 @@ static ssize_t send_file_part(
 void spi_output_advance(spout_transport *transport)
 {
     size_t total = 0;
+    if (transport->output->held > 0) {
+        ssize_t sent = transport->ops->flush(transport);
+        if (sent < 0 && errno != EAGAIN) {
+            spi_transport_lose_errno(transport, errno);
+            return;
+        }
+        total += sent > 0 ? (size_t)sent : 0;
+    }
     for (segment *seg; total < SPI_OUTPUT_BUDGET && (seg = first_segment(transport->output));) {
         bool all = false;
         ssize_t sent = seg->blob ? send_memory(transport, &all)

@@ -18,11 +18,13 @@ struct spi_output {
     spi_list segments;
     size_t memory_bytes;
     uint64_t file_bytes;
+    size_t held;         /* sealed by TLS and refused by the system: goes before all segments */
     spi_timeout timeout; /* without progress while something waits; of the lingering afterwards */
     spi_ready lost;      /* scheduled while on_lost is owed */
     size_t discarded;    /* input thrown away while closing */
     int lost_code, lost_errnum;
     const char *lost_what;
+    char *lost_text; /* the same if it is ours, else NULL */
 };
 
 spi_output *spi_output_need(spout_transport *transport); /* makes it if there is none */
@@ -31,17 +33,22 @@ void spi_output_drop(spout_transport *transport); /* only what waits */
 
 static inline bool spi_output_waits(const spout_transport *transport)
 {
-    return transport->output && !spi_list_is_empty(&transport->output->segments);
+    const spi_output *output = transport->output;
+    return output && (output->held > 0 || !spi_list_is_empty(&output->segments));
 }
 
 static inline uint64_t spi_output_pending(const spout_transport *transport)
 {
-    return transport->output ? transport->output->memory_bytes + transport->output->file_bytes : 0;
+    const spi_output *output = transport->output;
+    return output ? output->memory_bytes + output->file_bytes + output->held : 0;
 }
 
 /* Append; the descriptor is then watched for room. */
 void spi_output_add_bytes(spout_transport *transport, const void *data, size_t len);
 void spi_output_add_blob(spout_transport *transport, spi_blob *blob, size_t start);
+
+/* So many bytes wait in the layer above the socket, which ops->flush sends. */
+void spi_output_hold(spout_transport *transport, size_t len);
 
 /* Room behind the last bytes, for spi_transport_reserve. */
 char *spi_output_reserve(spout_transport *transport, size_t len);

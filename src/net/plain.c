@@ -1,12 +1,10 @@
 /* Sockets as they are: TCP and Unix. */
 #define _GNU_SOURCE
-#include "net/transport.h"
+#include "net/net.h"
+#include "net/sigpipe.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifdef __linux__
@@ -41,7 +39,7 @@ static ssize_t plain_write(
 }
 
 /* By way of memory: where there is no sendfile, or it can't be had for this file. */
-static ssize_t copy_file(spout_transport *transport, int fd, int64_t *offset, size_t len)
+ssize_t spi_copy_file(spout_transport *transport, int fd, int64_t *offset, size_t len)
 {
     char block[16 * 1024];
     size_t total = 0;
@@ -53,7 +51,7 @@ static ssize_t copy_file(spout_transport *transport, int fd, int64_t *offset, si
         while (got < 0 && errno == EINTR);
         if (got <= 0)
             return total > 0 ? (ssize_t)total : got;
-        ssize_t sent = plain_write(
+        ssize_t sent = transport->ops->write(
             transport, &(struct iovec){ block, (size_t)got }, 1, total + (size_t)got < len);
         if (sent < 0)
             return total > 0 ? (ssize_t)total : -1;
@@ -67,24 +65,17 @@ static ssize_t copy_file(spout_transport *transport, int fd, int64_t *offset, si
 
 #ifdef __linux__
 
-/* sendfile has no MSG_NOSIGNAL: SIGPIPE is held back, and eaten if this call has raised it. Where
-   it was held back before, one more that is pending changes nothing. */
+/* sendfile has no MSG_NOSIGNAL. */
 static ssize_t quiet_sendfile(int out, int in, off_t *at, size_t len)
 {
-    sigset_t pipe_only, before;
-    sigemptyset(&pipe_only);
-    sigaddset(&pipe_only, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_only, &before);
+    spi_sigpipe held;
+    spi_sigpipe_begin(&held);
     ssize_t sent = sendfile(out, in, at, len);
-    int errnum = errno;
-    if (sent < 0 && errnum == EPIPE && sigismember(&before, SIGPIPE) == 0)
-        sigtimedwait(&pipe_only, NULL, &(struct timespec){ 0 });
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    errno = errnum;
+    spi_sigpipe_end(&held, sent < 0);
     return sent;
 }
 
-static ssize_t plain_send_file(spout_transport *transport, int fd, int64_t *offset, size_t len)
+ssize_t spi_plain_send_file(spout_transport *transport, int fd, int64_t *offset, size_t len)
 {
     off_t at = (off_t)*offset;
     ssize_t sent;
@@ -92,23 +83,43 @@ static ssize_t plain_send_file(spout_transport *transport, int fd, int64_t *offs
         sent = quiet_sendfile(transport->fd, fd, &at, len);
     while (sent < 0 && errno == EINTR);
     if (sent < 0 && (errno == EINVAL || errno == ENOSYS))
-        return copy_file(transport, fd, offset, len);
+        return spi_copy_file(transport, fd, offset, len);
     *offset = at;
     return sent;
 }
 
 #else
 
-static ssize_t plain_send_file(spout_transport *transport, int fd, int64_t *offset, size_t len)
+ssize_t spi_plain_send_file(spout_transport *transport, int fd, int64_t *offset, size_t len)
 {
-    return copy_file(transport, fd, offset, len);
+    return spi_copy_file(transport, fd, offset, len);
 }
 
 #endif
 
+static int socket_error(const spout_transport *transport)
+{
+    int errnum = 0;
+    socklen_t len = sizeof errnum;
+    return getsockopt(transport->fd, SOL_SOCKET, SO_ERROR, &errnum, &len) == 0 ? errnum : 0;
+}
+
+static ssize_t plain_peek(spout_transport *transport)
+{
+    int errnum = socket_error(transport);
+    if (errnum) {
+        errno = errnum;
+        return -1;
+    }
+    char byte;
+    return recv(transport->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+}
+
+/* A peer that can't be told of the end would wait for it for ever. */
 static void plain_shutdown(spout_transport *transport)
 {
-    shutdown(transport->fd, SHUT_WR);
+    if (shutdown(transport->fd, SHUT_WR) < 0)
+        spi_transport_lose_errno(transport, errno);
 }
 
 static void plain_close(spout_transport *transport)
@@ -119,7 +130,8 @@ static void plain_close(spout_transport *transport)
 const spi_transport_ops spi_transport_plain = {
     .read = plain_read,
     .write = plain_write,
-    .send_file = plain_send_file,
+    .send_file = spi_plain_send_file,
+    .peek = plain_peek,
     .shutdown = plain_shutdown,
     .close = plain_close,
 };

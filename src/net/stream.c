@@ -1,53 +1,80 @@
 /*
- * Streams: a transport, a buffer, and two queues of waiting coroutines.
+ * The life of a stream: a transport, a buffer, and two queues of waiting coroutines. Reads are in
+ * stream_read.c, writes in stream_write.c.
  *
- * The transport is only read while a coroutine waits for input. Until then bytes stay with the
- * system (so a slow reader slows down its peer), and what the last read returned stays where it is.
+ * The transport is only read while a coroutine waits for input, or to notice the end for a close
+ * callback. Otherwise bytes stay with the system (so a slow reader slows down its peer), and what
+ * the last read returned stays where it is.
  */
 #define _GNU_SOURCE
-#include "net/stream.h"
+#include "net/stream_state.h"
 
 #include <spout/error.h>
+#include <spout/memory.h>
 
-#include "base/buffer.h"
+#include "base/bug.h"
 #include "base/memory.h"
 #include "loop/task.h"
 #include "net/endpoint.h"
-#include "net/net.h"
+#include "net/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
+#include <unistd.h>
 
-enum {
-    DEFAULT_MAX_INPUT = 100 * 1024 * 1024,
-    DEFAULT_MAX_OUTPUT = 64 * 1024,
-    KEPT_BUFFER = 16 *
-                  1024 /* a stream that waits with nothing in its buffer keeps no more than this */
-};
-
-struct spout_stream {
-    spout_transport transport;
-    spi_net_owned owned;
-    spi_buffer input;
-    size_t handed;  /* bytes at the front that the last read returned; the next one drops them */
-    size_t wake_at; /* bytes that the waiting reader needs */
-    size_t max_input, max_output;
-    spi_list readers, writers;
-    unsigned
-        inside; /* coroutines that wait in a call: the last one out frees an abandoned stream */
-    bool reading, eof, lost, abandoned;
-    int lost_code;
-    char lost_message[128];
-    spout_endpoint peer;
-    char ip[46];
-};
+enum { DEFAULT_MAX_INPUT = 100 * 1024 * 1024, DEFAULT_MAX_OUTPUT = 64 * 1024 };
 
 static spout_stream *stream_of(spout_transport *transport)
 {
     return spi_container(transport, spout_stream, transport);
+}
+
+static void call_on_close(spout_stream *stream)
+{
+    spout_callback *fn = stream->on_close;
+    stream->on_close = NULL;
+    if (fn && spout_loop_post(stream->transport.loop, fn, stream->on_close_arg) < 0)
+        fn(stream->on_close_arg);
+}
+
+/* What the last read returned must stay where it is while more comes in: it keeps the buffer's
+   memory, and the buffer starts anew with the rest. */
+static void set_aside(spout_stream *stream)
+{
+    if (stream->handed == 0)
+        return;
+    spi_buffer before = stream->input;
+    size_t rest = spi_buffer_len(&before) - stream->handed;
+    spi_buffer_init(&stream->input, before.max);
+    int result = rest > 0 ? spi_buffer_append(
+                                &stream->input, spi_buffer_head(&before) + stream->handed, rest)
+                          : 0;
+    SPI_BUG_IF(result < 0, "a part of a buffer does not fit into one like it");
+    spi_free(stream->aside);
+    stream->aside = before.data;
+    stream->handed = 0;
+}
+
+void spi_stream_tell_if_over(spout_stream *stream)
+{
+    if (!stream->on_close)
+        return;
+    bool unread = spi_buffer_len(&stream->input) > stream->handed;
+    if (stream->lost || (stream->eof && !unread))
+        call_on_close(stream);
+    if (!stream->on_close || stream->eof || unread)
+        return;
+    set_aside(stream);
+    spi_transport_resume(&stream->transport);
+}
+
+static void release(spout_stream *stream)
+{
+    spi_buffer_release(&stream->input);
+    spi_free(stream->aside);
+    spi_regex_free(stream->regex);
+    spi_free(stream);
 }
 
 static void free_if_over(spout_stream *stream)
@@ -55,8 +82,7 @@ static void free_if_over(spout_stream *stream)
     if (!stream->abandoned || !stream->lost || stream->inside > 0)
         return;
     spi_net_disown(&stream->owned);
-    spi_buffer_release(&stream->input);
-    spi_free(stream);
+    release(stream);
 }
 
 static void on_data(spout_transport *transport, char *data, size_t len)
@@ -66,7 +92,7 @@ static void on_data(spout_transport *transport, char *data, size_t len)
         spi_transport_lose(transport, SPOUT_ELIMIT, 0, "the stream's buffer is full");
         return;
     }
-    if (spi_buffer_len(&stream->input) < stream->wake_at)
+    if (stream->reading && spi_buffer_len(&stream->input) < stream->wake_at)
         return;
     spi_transport_pause(transport);
     spi_wake_all(&stream->readers);
@@ -77,6 +103,7 @@ static void on_eof(spout_transport *transport)
     spout_stream *stream = stream_of(transport);
     stream->eof = true;
     spi_wake_all(&stream->readers);
+    spi_stream_tell_if_over(stream);
 }
 
 static void on_drain(spout_transport *transport)
@@ -84,15 +111,33 @@ static void on_drain(spout_transport *transport)
     spi_wake_all(&stream_of(transport)->writers);
 }
 
+static void lose(spout_stream *stream, int code, const char *message)
+{
+    stream->lost = true;
+    stream->lost_code = code;
+    snprintf(stream->lost_message, sizeof stream->lost_message, "%s", message);
+}
+
+/* What happened, and the system's word for it where ours says little. */
+static void keep_reason(spout_stream *stream)
+{
+    const spout_error *error = spout_error_current(), *cause = spout_error_get_cause(error);
+    int errnum = spout_error_get_errno(cause);
+    char message[sizeof stream->lost_message];
+    bool plain = errnum == 0 || errnum == ECONNRESET || errnum == EPIPE || errnum == ETIMEDOUT;
+    snprintf(message, sizeof message, "%s%s%s%s", spout_error_get_message(error), plain ? "" : " (",
+        plain ? "" : spout_error_get_message(cause), plain ? "" : ")");
+    lose(stream, spout_error_get_code(error), message);
+}
+
 static void on_lost(spout_transport *transport)
 {
     spout_stream *stream = stream_of(transport);
-    stream->lost = true;
+    keep_reason(stream);
     stream->eof = stream->eof || transport->eof;
-    stream->lost_code = spout_error_code_current();
-    snprintf(stream->lost_message, sizeof stream->lost_message, "%s", spout_error_message());
     spi_wake_all(&stream->readers);
     spi_wake_all(&stream->writers);
+    spi_stream_tell_if_over(stream);
     free_if_over(stream);
 }
 
@@ -101,9 +146,8 @@ static void end_with_loop(spi_net_owned *owned)
 {
     spout_stream *stream = spi_container(owned, spout_stream, owned);
     spi_transport_abort(&stream->transport);
-    stream->lost = true;
-    stream->lost_code = SPOUT_ECLOSED;
-    snprintf(stream->lost_message, sizeof stream->lost_message, "the loop has ended");
+    stream->on_close = NULL;
+    lose(stream, SPOUT_ECLOSED, "the loop has ended");
     free_if_over(stream);
 }
 
@@ -126,12 +170,11 @@ static void set_sizes(spout_stream *stream, const spout_stream_options *options)
     spi_buffer_init(&stream->input, stream->max_input + SPI_RECEIVE_SIZE);
 }
 
-spout_stream *spi_stream_new(
-    spout_loop *loop, int fd, const spout_endpoint *peer, const spout_stream_options *options)
+spout_stream *spi_stream_new_kind(spout_loop *loop, int fd, const spi_transport_ops *ops,
+    const spout_endpoint *peer, const spout_stream_options *options)
 {
     spout_stream *stream = spi_calloc(sizeof *stream);
-    if (spi_transport_open(&stream->transport, loop, fd, &spi_transport_plain, &stream_consumer) <
-        0) {
+    if (spi_transport_open(&stream->transport, loop, fd, ops, &stream_consumer) < 0) {
         spi_free(stream);
         return NULL;
     }
@@ -143,7 +186,36 @@ spout_stream *spi_stream_new(
     return stream;
 }
 
-spout_stream *spout_stream_open(int fd, const spout_stream_options *options)
+spout_stream *spi_stream_new(
+    spout_loop *loop, int fd, const spout_endpoint *peer, const spout_stream_options *options)
+{
+    return spi_stream_new_kind(loop, fd, &spi_transport_plain, peer, options);
+}
+
+spout_stream *spi_stream_from_transport(spout_transport *transport, spout_bytes rest,
+    const spout_endpoint *peer, const spout_stream_options *options)
+{
+    spout_loop *loop = transport->loop;
+    const spi_transport_ops *ops = transport->ops;
+    const spout_consumer *consumer = transport->consumer;
+    int fd = spi_transport_detach(transport);
+    if (fd < 0)
+        return NULL;
+    spout_stream *stream = spi_stream_new_kind(loop, fd, ops, peer, options);
+    if (stream && rest.len > 0 && spi_buffer_append(&stream->input, rest.data, rest.len) < 0) {
+        spi_transport_detach(&stream->transport);
+        spi_net_disown(&stream->owned);
+        release(stream);
+        stream = NULL;
+    }
+    if (!stream && spi_transport_open(transport, loop, fd, ops, consumer) < 0)
+        close(fd);
+    return stream;
+}
+
+/* The descriptor, made non-blocking. */
+static spout_stream *open_kind(
+    int fd, const spi_transport_ops *ops, const spout_stream_options *options)
 {
     spout_loop *loop = spout_loop_current();
     if (!loop) {
@@ -155,9 +227,23 @@ spout_stream *spout_stream_open(int fd, const spout_stream_options *options)
         spout_error_set_errno(errno, "descriptor %d can't become a stream", fd);
         return NULL;
     }
-    spout_endpoint peer;
-    spi_endpoint_of_peer(&peer, fd);
-    return spi_stream_new(loop, fd, &peer, options);
+    spout_endpoint peer = { 0 };
+    if (ops == &spi_transport_plain)
+        spi_endpoint_of_peer(&peer, fd);
+    return spi_stream_new_kind(loop, fd, ops, &peer, options);
+}
+
+spout_stream *spout_stream_open(int fd, const spout_stream_options *options)
+{
+    return open_kind(fd, &spi_transport_plain, options);
+}
+
+spout_stream *spout_stream_open_pipe(int fd, const spout_stream_options *options)
+{
+    spout_stream *stream = open_kind(fd, &spi_transport_pipe, options);
+    if (stream)
+        spi_transport_set_pipe_direction(&stream->transport);
+    return stream;
 }
 
 const spout_endpoint *spi_stream_peer(const spout_stream *stream)
@@ -165,16 +251,23 @@ const spout_endpoint *spi_stream_peer(const spout_stream *stream)
     return &stream->peer;
 }
 
-static int end_error(const spout_stream *stream)
+void spi_stream_set_peer(spout_stream *stream, const spout_endpoint *peer)
 {
-    if (stream->eof)
-        return spout_error_set(SPOUT_ECLOSED, "the peer has closed the connection");
-    return spout_error_set(
-        stream->lost_code ? stream->lost_code : SPOUT_ECLOSED, "%s", stream->lost_message);
+    stream->peer = *peer;
 }
 
-/* After a wait. The stream may be gone if this fails. */
-static int leave(spout_stream *stream, int result)
+int spi_stream_lost_error(const spout_stream *stream)
+{
+    return spout_error_set(stream->lost_code ? stream->lost_code : SPOUT_ECLOSED, "%s",
+        stream->lost_message[0] ? stream->lost_message : "the stream is closed");
+}
+
+int spout_stream_error(const spout_stream *stream)
+{
+    return stream->lost && stream->lost_code < 0 ? spi_stream_lost_error(stream) : 0;
+}
+
+int spi_stream_leave(spout_stream *stream, int result)
 {
     stream->inside--;
     if (!stream->abandoned)
@@ -183,180 +276,16 @@ static int leave(spout_stream *stream, int result)
     return result < 0 ? result : spout_error_set(SPOUT_ECLOSED, "the stream was closed meanwhile");
 }
 
-/* Waits for input until `len` bytes are there, or the end comes. */
-static int fill(spout_stream *stream, size_t len)
-{
-    if (stream->eof || stream->lost)
-        return end_error(stream);
-    if (spi_buffer_len(&stream->input) == 0 && stream->input.capacity > KEPT_BUFFER)
-        spi_buffer_release(&stream->input);
-    stream->wake_at = len;
-    stream->reading = true;
-    stream->inside++;
-    spi_transport_resume(&stream->transport);
-    int result = spi_wait(&stream->readers, "stream input");
-    spi_transport_pause(&stream->transport);
-    stream->reading = false;
-    return leave(stream, result);
-}
-
-static int begin_read(spout_stream *stream)
-{
-    if (stream->reading)
-        return spout_error_set(SPOUT_ESTATE, "another coroutine reads from this stream");
-    spi_buffer_consume(&stream->input, stream->handed);
-    stream->handed = 0;
-    return 0;
-}
-
-static int hand_out(spout_stream *stream, size_t len, spout_bytes *ret_bytes)
-{
-    *ret_bytes = (spout_bytes){ len ? spi_buffer_head(&stream->input) : "", len };
-    stream->handed = len;
-    return 0;
-}
-
-static size_t limit_of(const spout_stream *stream, size_t max)
-{
-    return max == 0 || max > stream->max_input ? stream->max_input : max;
-}
-
-int spout_stream_read(spout_stream *stream, size_t len, spout_bytes *ret_bytes)
-{
-    int result = begin_read(stream);
-    if (result == 0 && len > stream->max_input)
-        result = spout_error_set(SPOUT_ELIMIT,
-            "%zu bytes don't fit into the stream's buffer of %zu", len, stream->max_input);
-    while (result == 0 && spi_buffer_len(&stream->input) < len)
-        result = fill(stream, len);
-    return result == 0 ? hand_out(stream, len, ret_bytes) : result;
-}
-
-int spout_stream_read_some(spout_stream *stream, size_t max, spout_bytes *ret_bytes)
-{
-    int result = begin_read(stream);
-    while (result == 0 && spi_buffer_len(&stream->input) == 0)
-        result = fill(stream, 1);
-    if (result < 0)
-        return result;
-    size_t len = spi_buffer_len(&stream->input), most = limit_of(stream, max);
-    return hand_out(stream, len < most ? len : most, ret_bytes);
-}
-
-/* The end of the delimiter's first occurrence at or after `from`, or 0. */
-static size_t find_end(
-    const spi_buffer *input, size_t from, const char *delimiter, size_t delimiter_len)
-{
-    size_t len = spi_buffer_len(input);
-    if (len < from + delimiter_len)
-        return 0;
-    const char *head = spi_buffer_head(input);
-    const char *found = memmem(head + from, len - from, delimiter, delimiter_len);
-    return found ? (size_t)(found - head) + delimiter_len : 0;
-}
-
-int spout_stream_read_until(
-    spout_stream *stream, const char *delimiter, size_t max, spout_bytes *ret_bytes)
-{
-    size_t delimiter_len = strlen(delimiter), scanned = 0, most = limit_of(stream, max);
-    if (delimiter_len == 0)
-        return spout_error_set(SPOUT_EINVAL, "an empty delimiter");
-    int result = begin_read(stream);
-    while (result == 0) {
-        size_t len = spi_buffer_len(&stream->input);
-        size_t end = find_end(&stream->input, scanned, delimiter, delimiter_len);
-        if (end > 0 && end <= most)
-            return hand_out(stream, end, ret_bytes);
-        if (end > 0 || len >= most)
-            return spout_error_set(
-                SPOUT_ELIMIT, "the delimiter did not come within %zu bytes", most);
-        scanned = len >= delimiter_len ? len - delimiter_len + 1 : 0;
-        result = fill(stream, len + 1);
-    }
-    return result;
-}
-
-int spout_stream_read_into(spout_stream *stream, void *out, size_t len)
-{
-    spout_bytes bytes;
-    int result = spout_stream_read(stream, len, &bytes);
-    if (result == 0 && len > 0)
-        memcpy(out, bytes.data, len);
-    return result;
-}
-
-int spout_stream_read_until_close(spout_stream *stream, size_t max, spout_bytes *ret_bytes)
-{
-    size_t most = limit_of(stream, max);
-    int result = begin_read(stream);
-    while (result == 0 && !stream->eof && spi_buffer_len(&stream->input) <= most)
-        result = fill(stream, most + 1);
-    if (result < 0)
-        return result;
-    size_t len = spi_buffer_len(&stream->input);
-    if (len > most)
-        return spout_error_set(SPOUT_ELIMIT, "the peer sent more than %zu bytes", most);
-    return hand_out(stream, len, ret_bytes);
-}
-
-/* Until at most `most` bytes are gathered or queued. */
-static int wait_for_output(spout_stream *stream, size_t most, const char *what)
-{
-    spout_transport *transport = &stream->transport;
-    if (spi_transport_pending(transport) > most)
-        spi_transport_flush(transport);
-    while (spi_transport_pending(transport) > most) {
-        stream->inside++;
-        int result = leave(stream, spi_wait(&stream->writers, what));
-        if (result < 0)
-            return result;
-    }
-    if (stream->lost)
-        return spout_error_set(
-            stream->lost_code ? stream->lost_code : SPOUT_ECLOSED, "%s", stream->lost_message);
-    if (spi_transport_is_closed(transport))
-        return spout_error_set(SPOUT_ECLOSED, "the connection is closed");
-    return 0;
-}
-
-int spout_stream_write(spout_stream *stream, spout_bytes bytes)
-{
-    int result = wait_for_output(stream, stream->max_output, "stream output");
-    return result < 0 ? result : spi_transport_write(&stream->transport, bytes.data, bytes.len);
-}
-
-int spout_stream_flush(spout_stream *stream)
-{
-    return wait_for_output(stream, 0, "stream flush");
-}
-
-int spout_stream_shutdown(spout_stream *stream)
-{
-    if (!spi_transport_is_writable(&stream->transport))
-        return spout_error_set(SPOUT_ECLOSED, "the connection is closed");
-    spi_transport_shutdown(&stream->transport);
-    return 0;
-}
-
 bool spout_stream_is_closed(const spout_stream *stream)
 {
     return spi_transport_is_closed(&stream->transport);
 }
 
-int spout_stream_set_nodelay(spout_stream *stream, bool on)
+void spout_stream_set_close_callback(spout_stream *stream, spout_callback *fn, void *arg)
 {
-    if (spi_transport_is_closed(&stream->transport))
-        return spout_error_set(SPOUT_ECLOSED, "the connection is closed");
-    int value = on;
-    if (stream->peer.family != 0 && setsockopt(spi_transport_fd(&stream->transport), IPPROTO_TCP,
-                                        TCP_NODELAY, &value, sizeof value) < 0)
-        return spout_error_set_errno(errno, "TCP_NODELAY can't be set");
-    return 0;
-}
-
-const char *spout_stream_remote_ip(spout_stream *stream)
-{
-    return spout_endpoint_text(&stream->peer, stream->ip);
+    stream->on_close = fn;
+    stream->on_close_arg = arg;
+    spi_stream_tell_if_over(stream);
 }
 
 void spout_stream_close(spout_stream *stream)
@@ -366,6 +295,11 @@ void spout_stream_close(spout_stream *stream)
     stream->abandoned = true;
     spi_wake_all(&stream->readers);
     spi_wake_all(&stream->writers);
+    call_on_close(stream);
+    if (stream->reset_on_close && !stream->lost) {
+        spi_transport_abort(&stream->transport);
+        lose(stream, SPOUT_ECLOSED, "the stream was closed");
+    }
     if (stream->lost) {
         free_if_over(stream);
         return;
@@ -373,4 +307,29 @@ void spout_stream_close(spout_stream *stream)
     if (stream->inside == 0)
         spi_buffer_release(&stream->input);
     spi_transport_close(&stream->transport);
+}
+
+int spout_stream_detach(spout_stream *stream, spout_bytes *ret_rest)
+{
+    if (stream->inside > 0)
+        return spout_error_set(SPOUT_ESTATE, "a coroutine waits in the stream");
+    if (stream->transport.ops != &spi_transport_plain &&
+        stream->transport.ops != &spi_transport_pipe)
+        return spout_error_set(
+            SPOUT_EUNSUPPORTED, "a stream that encrypts can't become a descriptor");
+    size_t unread = spi_buffer_len(&stream->input) - stream->handed;
+    if (unread > 0 && !ret_rest)
+        return spout_error_set(SPOUT_ESTATE, "%zu bytes were received and not read", unread);
+    spi_transport_flush(&stream->transport);
+    int fd = spi_transport_detach(&stream->transport);
+    if (fd < 0)
+        return SPOUT_ESTATE;
+    if (ret_rest) {
+        const spout_bytes rest = { spi_buffer_head(&stream->input) + stream->handed, unread };
+        *ret_rest = (spout_bytes){ unread ? spout_scope_bytes(rest) : "", unread };
+    }
+    stream->on_close = NULL;
+    spi_net_disown(&stream->owned);
+    release(stream);
+    return fd;
 }

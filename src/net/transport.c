@@ -22,6 +22,8 @@ void spi_transport_update(spout_transport *transport)
         return;
     unsigned events = (wants_input(transport) ? (unsigned)SPOUT_READABLE : 0) |
                       (spi_output_waits(transport) ? (unsigned)SPOUT_WRITABLE : 0);
+    if (transport->ops->events)
+        events = transport->ops->events(transport, events);
     spi_watch *watch = &transport->watch;
     int result = 0;
     if (events == 0 && transport->hung) {
@@ -75,6 +77,15 @@ void spi_transport_lose(spout_transport *transport, int code, int errnum, const 
     spi_ready_schedule(transport->loop, &output->lost);
 }
 
+void spi_transport_lose_text(spout_transport *transport, int code, const char *text)
+{
+    if (transport->closed)
+        return;
+    char *kept = spi_strdup(text);
+    spi_transport_lose(transport, code, 0, kept);
+    transport->output->lost_text = kept;
+}
+
 void spi_transport_lose_errno(spout_transport *transport, int errnum)
 {
     const char *what = errnum == ECONNRESET  ? "connection reset by the peer"
@@ -97,7 +108,9 @@ static void linger(spout_transport *transport)
 {
     if (!transport->fin)
         finish_output(transport);
-    if (transport->eof) {
+    if (transport->closed || spi_output_waits(transport))
+        return;
+    if (transport->eof || transport->ops == &spi_transport_pipe) {
         spi_transport_lose(transport, SPOUT_OK, 0, "");
         return;
     }
@@ -162,21 +175,16 @@ static void send_waiting(spout_transport *transport)
         linger(transport);
         return;
     } else {
-        if (transport->shut)
+        if (transport->shut && !transport->fin)
             finish_output(transport);
+        if (transport->closed || spi_output_waits(transport))
+            return;
         spi_output_free(transport);
         spi_transport_update(transport);
     }
     transport->pressed = false;
     if (!transport->closed && !transport->closing)
         transport->consumer->on_drain(transport);
-}
-
-static int socket_error(const spout_transport *transport)
-{
-    int errnum = 0;
-    socklen_t len = sizeof errnum;
-    return getsockopt(transport->fd, SOL_SOCKET, SO_ERROR, &errnum, &len) == 0 ? errnum : 0;
 }
 
 /*
@@ -186,13 +194,8 @@ static int socket_error(const spout_transport *transport)
  */
 static void check_hangup(spout_transport *transport)
 {
-    int errnum = socket_error(transport);
-    if (errnum) {
-        spi_transport_lose_errno(transport, errnum);
-        return;
-    }
-    char byte;
-    ssize_t got = recv(transport->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    const spi_transport_ops *ops = transport->ops->peek ? transport->ops : &spi_transport_plain;
+    ssize_t got = ops->peek(transport);
     if (got > 0 || (got == 0 && transport->fin)) {
         transport->hung = true;
         spi_transport_update(transport);
@@ -207,6 +210,10 @@ static void check_hangup(spout_transport *transport)
 static void handle(spout_transport *transport, unsigned events)
 {
     spi_net *net = transport->net;
+    if (transport->ops->prepare && !transport->ops->prepare(transport, events))
+        return;
+    if (net->current != transport || transport->closed)
+        return;
     bool wanted = wants_input(transport), received = false;
     if (wanted && (events & (SPOUT_READABLE | SPOUT_HANGUP))) {
         received = receive(transport);
@@ -224,9 +231,8 @@ static void handle(spout_transport *transport, unsigned events)
         spi_transport_update(transport);
 }
 
-static void on_event(spi_watch *watch, unsigned events)
+static void dispatch(spout_transport *transport, unsigned events)
 {
-    spout_transport *transport = spi_container(watch, spout_transport, watch);
     spi_net *net = transport->net;
     net->current = transport;
     handle(transport, events);
@@ -234,6 +240,17 @@ static void on_event(spi_watch *watch, unsigned events)
         net->current = NULL;
         spi_transport_flush(transport);
     }
+}
+
+static void on_event(spi_watch *watch, unsigned events)
+{
+    dispatch(spi_container(watch, spout_transport, watch), events);
+}
+
+void spi_transport_poke(spout_transport *transport)
+{
+    if (wants_input(transport))
+        dispatch(transport, SPOUT_READABLE);
 }
 
 int spi_transport_open(spout_transport *transport, spout_loop *loop, int fd,
@@ -267,6 +284,8 @@ void spi_transport_resume(spout_transport *transport)
     if (transport->eof || transport->closing || transport->closed)
         return;
     transport->reading = true;
+    if (transport->ops->resumed)
+        transport->ops->resumed(transport);
     if (transport->watch.fd < 0 || !(transport->watch.events & SPOUT_READABLE))
         spi_transport_update(transport);
 }
@@ -324,6 +343,10 @@ int spi_transport_fd(const spout_transport *transport)
 int spi_transport_detach(spout_transport *transport)
 {
     spi_net *net = transport->net;
+    if (transport->ops->prepare) {
+        spout_error_set(SPOUT_EUNSUPPORTED, "the connection can't be detached: it speaks TLS");
+        return -1;
+    }
     if (transport->closed || transport->closing || spi_transport_pending(transport) > 0) {
         spout_error_set(
             SPOUT_ESTATE, "the connection can't be detached: it is closed, or output is pending");

@@ -1,7 +1,7 @@
 /*
  * Transports from inside. A transport is embedded in its owner (a connection, a stream), which
- * finds itself by spi_container. One table for each kind (plain and Unix sockets now; TLS and pipes
- * are further rows).
+ * finds itself by spi_container. One table for each kind: sockets, pipes; TLS is a layer above
+ * sockets with a table of its own (tls.h).
  */
 #ifndef SPI_TRANSPORT_H
 #define SPI_TRANSPORT_H
@@ -34,11 +34,33 @@ typedef struct spi_transport_ops {
     ssize_t (*read)(spout_transport *transport, void *out, size_t len);
     ssize_t (*write)(spout_transport *transport, const struct iovec *iov, int count, bool more);
     ssize_t (*send_file)(spout_transport *transport, int fd, int64_t *offset, size_t len);
+    /* After a hang-up, with no input wanted: > 0 if input is left, 0 at its end, -1 with errno for
+       a failure, EAGAIN if there is none of these. NULL: the descriptor is a socket, looked at as
+       such. */
+    ssize_t (*peek)(spout_transport *transport);
     void (*shutdown)(spout_transport *transport); /* no more output */
     void (*close)(spout_transport *transport);    /* closes transport->fd */
+
+    /*
+     * What a layer above the socket (TLS) adds; NULL where there is none. `prepare` is told of
+     * every event first, and says whether the rest goes on as usual: it may have lost the
+     * transport, or its owner freed it. `events` says what to watch for, given what a socket would
+     * be watched for. `resumed`: the owner reads again; input that the layer holds back is due
+     * (spi_transport_poke). `flush` sends what spi_output_hold was told of, and returns as write
+     * does.
+     */
+    bool (*prepare)(spout_transport *transport, unsigned events);
+    unsigned (*events)(const spout_transport *transport, unsigned wanted);
+    void (*resumed)(spout_transport *transport);
+    ssize_t (*flush)(spout_transport *transport);
 } spi_transport_ops;
 
 extern const spi_transport_ops spi_transport_plain; /* TCP and Unix sockets */
+extern const spi_transport_ops spi_transport_pipe;  /* pipes and FIFOs; also terminals */
+
+/* For further rows: sendfile into any descriptor, and the same by way of memory and ops->write. */
+ssize_t spi_plain_send_file(spout_transport *transport, int fd, int64_t *offset, size_t len);
+ssize_t spi_copy_file(spout_transport *transport, int fd, int64_t *offset, size_t len);
 
 /* The queue of what could not be sent at once, made when it is needed. */
 typedef struct spi_output spi_output;
@@ -78,6 +100,9 @@ _Static_assert(
  */
 int spi_transport_open(spout_transport *transport, spout_loop *loop, int fd,
     const spi_transport_ops *ops, const spout_consumer *consumer);
+
+/* Right after opening a pipe: the direction that it has not counts as ended already. */
+void spi_transport_set_pipe_direction(spout_transport *transport);
 
 /* No on_data and no on_eof meanwhile; a reset or hang-up is still noticed. Neither costs a system
    call in the usual case, in which nothing arrives in between. Resuming does nothing after

@@ -34,6 +34,7 @@
 /* A clock that stands still, but for the waits of its loop, which take no time. */
 typedef struct fake_clock {
     int64_t now_ms;
+    int naps;
 } fake_clock;
 
 static inline int64_t fake_monotonic_ms(void *self)
@@ -51,16 +52,33 @@ static inline void fake_skip_ms(void *self, int64_t delay_ms)
     ((fake_clock *)self)->now_ms += delay_ms;
 }
 
-static inline spout_loop *kit_fake_loop(fake_clock *fake)
+/* Before a wait is skipped, whatever is on its way through the system has its real time to arrive.
+   */
+static inline void fake_skip_patiently(void *self, int64_t delay_ms)
+{
+    fake_clock *fake = self;
+    struct timespec nap = { 0, 5 * 1000 * 1000 };
+    if (delay_ms > 0 && ++fake->naps % 4 != 0)
+        nanosleep(&nap, NULL);
+    else
+        fake->now_ms += delay_ms;
+}
+
+static inline spout_loop *kit_fake_loop_with(
+    fake_clock *fake, void (*skip_ms)(void *self, int64_t delay_ms))
 {
     *fake = (fake_clock){ .now_ms = 1000000 };
-    spout_clock clock = { .monotonic_ms = fake_monotonic_ms,
-        .wall_us = fake_wall_us,
-        .skip_ms = fake_skip_ms,
-        .self = fake };
+    spout_clock clock = {
+        .monotonic_ms = fake_monotonic_ms, .wall_us = fake_wall_us, .skip_ms = skip_ms, .self = fake
+    };
     spout_loop *loop = spout_loop_new(&(spout_loop_options){ .clock = &clock });
     assert_non_null(loop);
     return loop;
+}
+
+static inline spout_loop *kit_fake_loop(fake_clock *fake)
+{
+    return kit_fake_loop_with(fake, fake_skip_ms);
 }
 
 static inline spout_loop *kit_loop(void)

@@ -3,6 +3,9 @@
 #include <spout/task.h>
 #include <spout/tcpserver.h>
 
+#include <signal.h>
+#include <sys/wait.h>
+
 static spout_loop *loop;
 static spout_tcp_server *server;
 static int handled, open_now;
@@ -233,9 +236,157 @@ static void test_port_in_use(void **state)
     stop();
 }
 
+static void test_more_than_allowed(void **state)
+{
+    (void)state;
+    int port = start(echo);
+    spout_tcp_server_set_max_connections(server, 2);
+    int one = connect_client(port), two = connect_client(port);
+    expect_echo(one, "1\n");
+    expect_echo(two, "2\n");
+    kit_log_capture();
+    for (int i = 0; i < 3; i++) {
+        int more = connect_client(port);
+        expect_end(more);
+        close(more);
+    }
+    assert_int_equal(kit_log_lines, 1);
+    assert_non_null(strstr(kit_log_text, "2 connections are open"));
+    expect_echo(one, "still\n");
+    close(one);
+    for (int i = 0; i < 1000 && spout_tcp_server_connections(server) > 1; i++)
+        kit_turn(loop, 10);
+    one = connect_client(port);
+    expect_echo(one, "again\n");
+    int more = connect_client(port);
+    expect_end(more);
+    assert_int_equal(kit_log_lines, 2);
+    close(one);
+    close(two);
+    close(more);
+    stop();
+}
+
+/* --- several processes --- */
+
+enum { WORKERS = 3 };
+
+/* Says which process it is. */
+static int tell_pid(spout_stream *stream, void *arg)
+{
+    (void)arg;
+    char text[32];
+    snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    return spout_stream_write(stream, spout_bytes_of(text));
+}
+
+/* A worker: accepts what was bound before, until it is killed. */
+static pid_t fork_worker(spout_tcp_server *shared)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid > 0)
+        return pid;
+    spout_loop *own = spout_loop_new(NULL);
+    if (own && spout_tcp_server_start(shared) == 0)
+        spout_loop_run(own);
+    _exit(1);
+}
+
+static pid_t ask_pid(int port)
+{
+    char text[32] = "";
+    int fd = kit_connect(port);
+    assert_true(read(fd, text, sizeof text - 1) > 0);
+    close(fd);
+    return (pid_t)atol(text);
+}
+
+static void expect_workers(const pid_t *pids, int port)
+{
+    for (int i = 0; i < 20; i++) {
+        pid_t pid = ask_pid(port);
+        bool known = false;
+        for (int k = 0; k < WORKERS; k++)
+            known = known || pids[k] == pid;
+        assert_true(known);
+    }
+}
+
+static void end_workers(const pid_t *pids)
+{
+    for (int i = 0; i < WORKERS; i++) {
+        int status;
+        kill(pids[i], SIGKILL);
+        assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+        assert_true(WIFSIGNALED(status));
+    }
+}
+
+static void test_bind_fork_start(void **state)
+{
+    (void)state;
+    pid_t pids[WORKERS];
+    server = spout_tcp_server_new(tell_pid, NULL, NULL);
+    assert_int_equal(spout_tcp_server_start(server), SPOUT_ESTATE);
+    assert_int_equal(spout_tcp_server_listen(server, NULL), SPOUT_ESTATE);
+    assert_int_equal(
+        spout_tcp_server_bind(server, &(spout_listen_options){ .address = "127.0.0.1" }), 0);
+    int port = spout_tcp_server_port(server);
+    assert_true(port > 0);
+    for (int i = 0; i < WORKERS; i++)
+        pids[i] = fork_worker(server);
+    expect_workers(pids, port);
+    end_workers(pids);
+    spout_tcp_server_free(server);
+}
+
+/* One socket for each worker on the same port: opened before, added before there is a loop. */
+static void test_reuse_port(void **state)
+{
+    (void)state;
+    pid_t pids[WORKERS];
+    spout_tcp_server *servers[WORKERS];
+    spout_listen_options options = { .address = "127.0.0.1", .reuse_port = true };
+    for (int i = 0; i < WORKERS; i++) {
+        spout_listener opened;
+        assert_int_equal(spout_bind_sockets(&options, &opened, 1), 1);
+        options.port = opened.port;
+        servers[i] = spout_tcp_server_new(tell_pid, NULL, NULL);
+        assert_int_equal(spout_tcp_server_add_sockets(servers[i], &opened, 1, NULL), 0);
+        assert_int_equal(spout_tcp_server_port(servers[i]), options.port);
+    }
+    for (int i = 0; i < WORKERS; i++)
+        pids[i] = fork_worker(servers[i]);
+    for (int i = 0; i < WORKERS; i++)
+        spout_tcp_server_free(servers[i]);
+    expect_workers(pids, options.port);
+    end_workers(pids);
+}
+
+static void test_all_or_none(void **state)
+{
+    (void)state;
+    spout_listener listeners[2];
+    loop = kit_loop();
+    server = spout_tcp_server_new(echo, NULL, NULL);
+    assert_int_equal(
+        spout_bind_sockets(&(spout_listen_options){ .address = "127.0.0.1" }, listeners, 1), 1);
+    listeners[1] = (spout_listener){ .fd = -1 };
+    assert_true(spout_tcp_server_add_sockets(server, listeners, 2, NULL) < 0);
+    assert_true(fcntl(listeners[0].fd, F_GETFD) >= 0);
+    assert_int_equal(spout_tcp_server_add_sockets(server, listeners, 1, NULL), 0);
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_more_than_allowed),
+        cmocka_unit_test(test_bind_fork_start),
+        cmocka_unit_test(test_reuse_port),
+        cmocka_unit_test(test_all_or_none),
         cmocka_unit_test(test_echo_for_many),
         cmocka_unit_test(test_failure_is_logged_and_closes),
         cmocka_unit_test(test_end_of_the_peer_is_no_failure),

@@ -1,0 +1,58 @@
+/* Certificates and rules, and the connections' use of them. Private to src/net/tls*.c. */
+#ifndef SPI_TLS_CONTEXT_H
+#define SPI_TLS_CONTEXT_H
+
+#include <spout/tls.h>
+
+#include "base/list.h"
+
+#include <openssl/ssl.h>
+
+enum { SPI_TLS_HANDSHAKE_MS = 10 * 1000, SPI_TLS_ALPN_MAX = 255 };
+
+/* One of a server's certificates, for the hosts that match. */
+typedef struct spi_tls_certificate {
+    spi_list node;
+    char *pattern, *cert_file, *key_file;
+    SSL_CTX *ctx;
+} spi_tls_certificate;
+
+struct spout_tls {
+    size_t refs;
+    SSL_CTX *ctx;
+    BIO_METHOD *method; /* of the connections' BIOs */
+    bool is_server;
+    spout_tls_options options; /* its texts are ours */
+    spi_list certificates;
+    unsigned char alpn[SPI_TLS_ALPN_MAX]; /* length-prefixed, as on the wire */
+    unsigned alpn_len;
+    spi_list sessions; /* of a client, the newest first */
+    int session_count;
+};
+
+/* What the callbacks of a handshake find by SSL_get_app_data. */
+typedef struct spi_tls_peer {
+    spout_tls *tls;
+    char *server_name;         /* client */
+    const unsigned char *alpn; /* server: preferred protocols */
+    unsigned alpn_len;
+} spi_tls_peer;
+
+/* The session of an earlier connection to this host, the caller's from now on, or NULL. */
+SSL_SESSION *spi_tls_session_take(spout_tls *tls, const char *server_name);
+int spi_tls_session_keep(SSL *ssl, SSL_SESSION *session); /* SSL_CTX_sess_set_new_cb */
+void spi_tls_sessions_free(spout_tls *tls);
+
+/* "*.example.org" stands for one label. Letters of either case. */
+bool spi_tls_host_matches(const char *pattern, const char *host);
+
+/* The newest entry of OpenSSL's queue, which is emptied, in words. Never NULL. */
+const char *spi_tls_error_words(char *out, size_t size);
+
+/* Why a handshake failed. */
+void spi_tls_handshake_words(SSL *ssl, const char *server_name, char *out, size_t size);
+
+/* The failure is of a peer that speaks plain HTTP. Looks at the queue's oldest entry. */
+bool spi_tls_error_is_plain_http(void);
+
+#endif
