@@ -25,8 +25,28 @@ typedef struct spout_http_server_options {
     int64_t idle_timeout_ms;   /* keep-alive; 75 s (idle_connection_timeout) */
     int64_t write_timeout_ms;  /* without progress; 30 s: the connection is dropped */
     int64_t drain_timeout_ms;  /* of spout_http_server_drain; 10 s */
-    int64_t max_connections;   /* no limit; beyond: 503 and close */
+    int64_t max_connections;   /* no limit; beyond: 503 with Retry-After, and close */
     bool no_keep_alive;        /* close after each reply */
+    /* From the request until its reply is complete; no limit (SPOUT_ZERO counts as that). Beyond:
+       503 with Retry-After if nothing was sent yet, and the connection ends; to the handler its
+       client has gone. WebSockets are free of it. */
+    int64_t request_timeout_ms;
+    /* Take gzip off request bodies; max_body_size then holds for what comes out as well (413).
+       Content-Encoding becomes X-Consumed-Content-Encoding. Damaged or cut short: 400. */
+    bool decompress_request;
+    int64_t chunk_size; /* the most that a streamed body gives at once; 64 KiB */
+    /*
+     * Believe the proxy in front of the server: spout_remote_ip is the last entry of
+     * X-Forwarded-For that isn't in trusted_downstream, or without that header X-Real-Ip;
+     * spout_protocol the last of X-Scheme, or else X-Forwarded-Proto, if it is "http" or "https".
+     * The proxy must set these or take them off; a client that reaches the server directly can
+     * write anything, so trusted_downstream should name the proxies (spout_client_ip).
+     */
+    bool xheaders;
+    /* Addresses and networks ("10.0.0.0/8"), ended by NULL, copied. Peers other than these, and
+       than Unix sockets, are not believed. NULL: whoever connects is. */
+    const char *const *trusted_downstream;
+    const char *protocol; /* what spout_protocol says: "http" or "https"; NULL: what is spoken */
     void *reserved[4];
 } spout_http_server_options;
 
@@ -35,6 +55,10 @@ SPOUT_API int spout_http_server_listen(
     spout_http_server *server, const spout_listen_options *options);
 /* Accepts on a listening socket that is open already: the server's from now on (add_sockets). */
 SPOUT_API int spout_http_server_add_socket(spout_http_server *server, int listen_fd);
+/* The same for https:// (RFC 9110, 4.2.2), with a reference to tls of its own: the protocol is
+   http/1.1. To a peer that speaks plain HTTP there it says so, with 400. */
+SPOUT_API int spout_http_server_add_tls_socket(
+    spout_http_server *server, int listen_fd, struct spout_tls *tls);
 /* The port of the first socket. */
 SPOUT_API int spout_http_server_port(const spout_http_server *server);
 /* Connections that are open now. */

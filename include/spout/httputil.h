@@ -80,9 +80,80 @@ typedef struct spout_range {
 } spout_range;
 SPOUT_API int spout_parse_range(const char *header, int64_t size, spout_range *ret_ranges, int max);
 
+/*
+ * A Content-Range header (RFC 9110 §14.4): [start, end) and the whole size, -1 for '*'. An
+ * unsatisfied range, an asterisk in its place, has start and end 0. SPOUT_EPROTO for others.
+ */
+SPOUT_API int spout_parse_content_range(
+    const char *header, spout_range *ret_range, int64_t *ret_size);
+
 /* Whether an If-None-Match value names the tag ('*' or weak comparison, RFC 9110 §13.1.2). etag
    with its quotes. */
 SPOUT_API bool spout_etag_matches(const char *if_none_match, const char *etag);
+
+/*
+ * The URL with more arguments behind its query, in front of its fragment (url_concat). What the
+ * query held already stays, blank values too, and is escaped anew. Scoped; `url` itself where pairs
+ * or url is NULL.
+ *
+ *     spout_pair more[] = { { spout_bytes_of("page"), spout_bytes_of("2") } };
+ *     spout_url_concat("/list?by=name#top", more, 1) // "/list?by=name&page=2#top"
+ */
+SPOUT_API const char *spout_url_concat(const char *url, const spout_pair *pairs, size_t count);
+
+/* "user:password", scoped, as Basic authentication encodes it (encode_username_password, RFC 7617).
+   Texts are taken as they are: who wants them normalised (NFC) has done so. NULL: SPOUT_EINVAL for
+   a colon in the name, control characters, or what isn't UTF-8. */
+SPOUT_API const char *spout_encode_username_password(const char *username, const char *password);
+
+/* --- what the client likes best (RFC 9110 §12) --- */
+
+/* An element of Accept, Accept-Language, Accept-Encoding or Accept-Charset. */
+typedef struct spout_preference {
+    const char *value; /* lower case: "text/html;level=1" (a parameter's value as sent), "en-gb" */
+    int quality;       /* thousandths: 1000 without q; 0: not wanted */
+} spout_preference;
+
+/* Splits such a header, best first, equals in the order received. Elements that are malformed are
+   left out. Scoped. Returns the number; NULL has none. */
+SPOUT_API long spout_parse_preferences(const char *header, spout_preference **ret_items);
+
+/*
+ * How much a media type ("text/html", perhaps with parameters), a language tag or a content coding
+ * is wanted, in thousandths. The closest element decides: `text/html;level=1` before `text/html`
+ * before `text/` with an asterisk before all; for languages "en-GB" before "en" (RFC 4647 §3.3.1)
+ * before '*'. Without the header (NULL) everything is welcome; an Accept-Encoding that is empty
+ * leaves "identity", which has to be refused by name or '*'.
+ */
+SPOUT_API int spout_accept_quality(const char *header, const char *type);
+SPOUT_API int spout_accept_language_quality(const char *header, const char *tag);
+SPOUT_API int spout_accept_encoding_quality(const char *header, const char *coding);
+/* Whether an Accept header has room for the media type. */
+SPOUT_API bool spout_accepts(const char *header, const char *type);
+
+/* --- what proxies say --- */
+
+/*
+ * The client's address behind proxies: `peer`, or what its X-Forwarded-For says if it is trusted:
+ * the last entry that isn't a trusted address, for each entry is only the word of the one behind
+ * it. trusted: addresses and networks ("10.0.0.0/8", "::1"), ended by NULL; a peer that is "" (a
+ * Unix socket) is trusted. Reading stops at what is no address. Scoped. NULL: SPOUT_EINVAL for what
+ * is no network in `trusted`.
+ */
+SPOUT_API const char *spout_client_ip(
+    const char *peer, const char *x_forwarded_for, const char *const *trusted);
+
+/* One hop of a Forwarded header (RFC 7239). Texts are scoped and as sent ("192.0.2.60",
+   "[2001:db8::1]:4711", "unknown", "_hidden"), NULL if they weren't. */
+typedef struct spout_forwarded {
+    const char *client; /* `for` */
+    const char *by, *host;
+    const char *protocol; /* `proto` */
+} spout_forwarded;
+
+/* The hops, the client's first. Any peer can write any of them. Returns the number; NULL has none;
+   SPOUT_EPROTO for a malformed one. Scoped. */
+SPOUT_API long spout_parse_forwarded(const char *header, spout_forwarded **ret_hops);
 
 /* "host:port" → host and port (-1 if none); brackets of IPv6 are kept (split_host_and_port). Scoped
    host. */

@@ -38,6 +38,30 @@ static inline spout_message spout_message_of(const char *text)
     return message;
 }
 
+/*
+ * Compression of messages (permessage-deflate, RFC 7692; get_compression_options). Values beyond
+ * their range count as the nearest one.
+ *
+ * Without takeover a message refers to none before it, and a socket needs no memory for it: the
+ * loop's compressor and decompressor serve all of them. With takeover, which the client may refuse,
+ * small messages that resemble each other shrink more, for some 300 KiB a socket.
+ */
+typedef struct spout_websocket_compression {
+    int level;       /* 1 (fast) to 9 (small); 0: 6 */
+    int mem_level;   /* 1 to 9; 0: 8 */
+    int window_bits; /* 9 to 15; 0: 15. At most; for both directions, where the client can */
+    int min_size;    /* bytes; shorter messages are sent as they are; 0: 64; SPOUT_NONE: none */
+    bool takeover;
+    void *reserved[2];
+} spout_websocket_compression;
+
+/* What a topic does with a member whose queue is full. */
+typedef enum spout_queue_policy {
+    SPOUT_QUEUE_CLOSE_1013, /* "try again later": the client may come back */
+    SPOUT_QUEUE_CLOSE_1008, /* "policy violation" */
+    SPOUT_QUEUE_DROP_NEWEST /* it misses what is published meanwhile; see spout_websocket_dropped */
+} spout_queue_policy;
+
 /* The functions of a kind of socket (WebSocketHandler). All may be NULL, and all but check_origin
    and select_subprotocol may suspend. */
 typedef struct spout_websocket_handler {
@@ -50,15 +74,22 @@ typedef struct spout_websocket_handler {
     int (*close)(spout_websocket *ws);
     int (*ping)(spout_websocket *ws, spout_bytes data); /* after it was answered */
     int (*pong)(spout_websocket *ws, spout_bytes data);
+    /* Instead of .message, .ping and .pong: one coroutine for the socket's life, from the return of
+       .open on, which asks for messages with spout_websocket_read. When it returns the socket is
+       closed, with 1000, or 1011 (logged) for < 0. It costs a stack as long as it runs. */
+    int (*run)(spout_websocket *ws);
 
     /* NULL: the origin's host and port must be the request's. */
     bool (*check_origin)(spout_request *r, const char *origin);
     /* One of the offered protocols, or NULL for none. */
     const char *(*select_subprotocol)(spout_request *r, const char *const *offered, size_t count);
 
-    size_t state_size;        /* bytes of spout_websocket_state(ws), zeroed for each socket */
-    int64_t max_message_size; /* bytes; 0: 10 MiB; beyond: 1009 */
+    size_t state_size; /* bytes of spout_websocket_state(ws), zeroed for each socket */
+    /* NULL: messages are not compressed. */
+    const spout_websocket_compression *compression;
+    int64_t max_message_size; /* bytes, decompressed; 0: 10 MiB; beyond: 1009 */
     int64_t max_queue_size;   /* bytes that wait for a slow reader; 0: 1 MiB; beyond: see below */
+    spout_queue_policy queue_policy;
     int64_t ping_interval_ms; /* 0: none */
     /* 0: the interval, which is also the most; SPOUT_NONE: never. No pong, nor any other byte, by
        then: closed with 1011. Silence doesn't count while a handler of the socket runs. */
@@ -68,6 +99,25 @@ typedef struct spout_websocket_handler {
 
 /* The check that is made without .check_origin, for those who want to allow more. */
 SPOUT_API bool spout_websocket_is_same_origin(spout_request *r, const char *origin);
+
+/*
+ * The next message, in .run only (read_message): > 0, or 0 when the socket is closing or closed, or
+ * < 0 (SPOUT_ECANCELED; SPOUT_ESTATE elsewhere than in .run). The message, and whatever else is
+ * scoped, lives until the next call. *ret_message is set for > 0 only.
+ *
+ * Example:
+ *     static int talk(spout_websocket *ws)
+ *     {
+ *         spout_message m;
+ *         int result;
+ *         while ((result = spout_websocket_read(ws, &m)) > 0)
+ *             if (spout_websocket_write(ws, m) < 0)
+ *                 break;
+ *         return result < 0 ? result : 0;
+ *     }
+ *     static const spout_websocket_handler echo_socket = { .run = talk };
+ */
+SPOUT_API int spout_websocket_read(spout_websocket *ws, spout_message *ret_message) SPOUT_SUSPENDS;
 
 /*
  * Sends a message as one frame (write_message). Suspends while the peer's queue is over its mark
@@ -100,6 +150,10 @@ SPOUT_API spout_request *spout_websocket_request(spout_websocket *ws);
 SPOUT_API void *spout_websocket_state(spout_websocket *ws);
 /* NULL if none. */
 SPOUT_API const char *spout_websocket_subprotocol(const spout_websocket *ws);
+/* Published messages that the socket missed because its queue was full. */
+SPOUT_API uint32_t spout_websocket_dropped(const spout_websocket *ws);
+/* Whether the client agreed to compression. */
+SPOUT_API bool spout_websocket_is_compressed(const spout_websocket *ws);
 SPOUT_API const char *spout_websocket_remote_ip(const spout_websocket *ws, char out[46]);
 
 /* A handle that stays valid after the socket is gone (then every write fails with SPOUT_ECLOSED).
@@ -108,11 +162,12 @@ SPOUT_API spout_websocket *spout_websocket_ref(spout_websocket *ws);
 SPOUT_API void spout_websocket_unref(spout_websocket *ws);
 
 /*
- * Topics: a frame is encoded once and shared by all members. Publishing never suspends: a member
- * whose queue is over its maximum is closed with 1013, with one line in the log, and the others
- * don't notice (an empty queue takes a message of any size). Members leave by themselves when they
- * begin to close, so that .close finds its socket in no topic. Joining or leaving inside a callback
- * is safe.
+ * Topics: a frame is encoded once, and compressed once for each setting in use, and shared by all
+ * members; those with takeover start anew behind it. Publishing never suspends: with a member whose
+ * queue is over its maximum it goes as .queue_policy says, with one line in the log for each
+ * socket, and the others don't notice (an empty queue takes a message of any size). Members leave
+ * by themselves when they begin to close, so that .close finds its socket in no topic. Joining or
+ * leaving inside a callback is safe.
  *
  * Example:
  *     static spout_topic *room; // made in .on_start

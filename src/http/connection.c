@@ -40,7 +40,13 @@ void spi_connection_drop_exchange(spi_connection *connection)
     if (!exchange)
         return;
     connection->exchange = NULL;
+    spi_timeout_stop(&exchange->timeout);
+    spi_gunzip_free(exchange->inflater);
     spi_buffer_release(&exchange->content);
+    if (exchange->base.keep_arena && exchange->base.peer != &connection->peer) {
+        exchange->connection = NULL;
+        return;
+    }
     if (exchange->base.keep_arena) {
         spout_endpoint *peer = spi_arena_alloc(exchange->base.arena, sizeof *peer);
         *peer = connection->peer;
@@ -77,6 +83,8 @@ void spi_connection_cut(spi_connection *connection)
 void spi_connection_close_quietly(spi_connection *connection)
 {
     spi_transport_flush(&connection->transport);
+    if (spi_transport_is_secure(&connection->transport)) /* TLS has a goodbye of its own */
+        spi_transport_shutdown(&connection->transport);
     if (spi_transport_pending(&connection->transport) > 0)
         spi_connection_close(connection);
     else
@@ -279,11 +287,27 @@ static bool is_crowded(spout_http_server *server)
     return crowded;
 }
 
-static spi_connection *new_connection(spout_http_server *server, int fd, const spout_endpoint *peer)
+/* For http:// on the port of https://, as others put it. */
+static const char plain_reply[] = "HTTP/1.1 400 Bad Request\r\n"
+                                  "Content-Type: text/plain; charset=UTF-8\r\n"
+                                  "Content-Length: 55\r\n"
+                                  "Connection: close\r\n\r\n"
+                                  "This port speaks TLS: use https:// instead of http://.\n";
+
+static const spi_tls_wrap_options tls_options = { .alpn = "\x08http/1.1",
+    .plain_reply = plain_reply };
+
+static spi_connection *new_connection(
+    spout_http_server *server, int fd, const spout_endpoint *peer, spout_tls *tls)
 {
     spi_connection *connection = spi_calloc(sizeof *connection);
     if (spi_transport_open(
             &connection->transport, server->loop, fd, &spi_transport_plain, &consumer) < 0) {
+        spi_free(connection);
+        return NULL;
+    }
+    if (tls && spi_tls_wrap(&connection->transport, tls, &tls_options) < 0) {
+        spi_transport_detach(&connection->transport); /* the descriptor stays the caller's */
         spi_free(connection);
         return NULL;
     }
@@ -296,14 +320,15 @@ static spi_connection *new_connection(spout_http_server *server, int fd, const s
     return connection;
 }
 
-int spi_connection_open(spout_http_server *server, int fd, const spout_endpoint *peer)
+int spi_connection_open(
+    spout_http_server *server, int fd, const spout_endpoint *peer, spout_tls *tls)
 {
     bool crowded = is_crowded(server);
     spi_connection *connection = NULL;
     if (crowded && server->connection_count - server->limits.max_connections >= CROWD_MAX)
         spout_error_set(SPOUT_ELIMIT, "too many connections");
     else
-        connection = new_connection(server, fd, peer);
+        connection = new_connection(server, fd, peer, tls);
     if (!connection) {
         close(fd);
         return spout_error_code_current();

@@ -6,6 +6,8 @@
  *     connection_read.c     bytes → head → body → the service
  *     connection_reply.c    the exchange's table: replies
  *     connection_stream.c   the exchange's table: a body read in pieces
+ *     connection_proxy.c    what a request says of its client and its body's coding
+ *     connection_inflate.c  compressed bodies
  *     connection_tunnel.c   after an upgrade
  *     connection_error.c    requests that the service never sees, and time limits
  *
@@ -18,8 +20,10 @@
 
 #include "base/buffer.h"
 #include "http/body.h"
+#include "http/gunzip.h"
 #include "http/reply_head.h"
 #include "http/server_state.h"
+#include "net/tls.h"
 
 enum {
     SPI_LEFT_OVER_HIGH = 64 * 1024, /* reading pauses from here on while a handler runs */
@@ -52,6 +56,10 @@ typedef struct spi_http1_exchange {
     spi_connection *connection;
     spi_reply reply;
     spi_body_decoder decoder;
+    spi_gunzip *inflater;   /* owned; NULL: the body is not compressed, or has not begun */
+    spout_bytes compressed; /* of a streamed body: what the inflater has not taken yet */
+    char *inflated;         /* and where it puts what comes out, in the arena */
+    spi_timeout timeout;    /* of the whole request */
     /* WHOLE: the body so far; STREAM: raw bytes, of which the last piece is a view. On the heap. */
     spi_buffer content;
     spi_list readers, writers;
@@ -61,6 +69,7 @@ typedef struct spi_http1_exchange {
     bool failed : 1;  /* it never will be: the connection ends behind the reply */
     bool continued : 1; /* 100 was sent, or is not wanted any more */
     bool reading : 1;   /* a coroutine is in read_more */
+    bool is_gzip : 1;   /* the body is to be inflated */
 } spi_http1_exchange;
 
 /* The two-way end of an upgraded connection. Begins like an exchange, which it stands for after
@@ -110,8 +119,9 @@ static inline spi_connection_state spi_connection_get_state(const spi_connection
 }
 
 /* connection.c */
+/* Takes fd. tls: NULL, or what it speaks. */
 int spi_connection_open(
-    spout_http_server *server, int fd, const spout_endpoint *peer); /* takes fd */
+    spout_http_server *server, int fd, const spout_endpoint *peer, spout_tls *tls);
 void spi_connection_enter(spi_connection *connection);
 void spi_connection_leave(spi_connection *connection);
 /* Gracefully: on_lost will end it, or the release of the exchange that the service has. */
@@ -145,6 +155,7 @@ void spi_connection_on_header_timeout(spi_timeout *timeout);
 void spi_connection_on_body_timeout(spi_timeout *timeout);
 void spi_connection_on_idle_timeout(spi_timeout *timeout);
 void spi_connection_arm_body(spi_connection *connection);
+void spi_connection_arm_request(spi_connection *connection);
 
 /* connection_reply.c */
 int spi_connection_write_head(spi_connection *connection, const spi_reply *reply,
@@ -154,7 +165,18 @@ bool spi_connection_ends_behind(
 int spi_http1_send_continue(spi_exchange *exchange);
 void spi_http1_release(spi_exchange *exchange);
 
+/* connection_proxy.c: before the service hears of the request */
+void spi_http1_apply_options(spi_http1_exchange *exchange);
+
+/* connection_inflate.c */
+/* In the place of a complete body what it holds compressed. 0, or a status with the error set. */
+int spi_http1_inflate_body(spi_http1_exchange *exchange);
+/* The next piece of a streamed one: as read_more; `next` gives the compressed ones. */
+int spi_http1_inflate_piece(spi_http1_exchange *exchange,
+    int (*next)(spi_http1_exchange *exchange, spout_bytes *ret_piece), spout_bytes *ret_piece);
+
 /* connection_stream.c */
+int spi_http1_fail_body(spi_http1_exchange *exchange, int status, const char *words);
 int spi_http1_read_more(spi_exchange *exchange, spout_bytes *ret_piece);
 
 /* connection_tunnel.c */

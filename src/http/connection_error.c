@@ -58,6 +58,47 @@ void spi_connection_arm_body(spi_connection *connection)
     spi_connection_arm(connection, timeouts);
 }
 
+/* The service is told as of a client that is gone: nobody waits for its reply any more. */
+static void time_out_request(spi_connection *connection)
+{
+    spi_http1_exchange *exchange = connection->exchange;
+    spi_exchange *base = &exchange->base;
+    spi_log_warning("%s %s took longer than %lld ms", base->head.method_text,
+        base->head.target.data, (long long)base->request_timeout_ms);
+    if (base->head_sent) {
+        spi_connection_cut(connection);
+    } else {
+        send_page(connection, &base->head, 503);
+        base->head_sent = true;
+        base->finished = true;
+        spi_connection_close(connection);
+    }
+    base->gone = true;
+    spi_wake_all(&exchange->readers);
+    spi_wake_all(&exchange->writers);
+    base->service->on_gone(base->service_self, base);
+}
+
+static void on_request_timeout(spi_timeout *timeout)
+{
+    spi_http1_exchange *exchange = spi_container(timeout, spi_http1_exchange, timeout);
+    spi_connection *connection = exchange->connection;
+    if (connection->state != SPI_CONNECTION_SERVING || exchange->base.gone ||
+        exchange->base.finished)
+        return;
+    spi_connection_enter(connection);
+    time_out_request(connection);
+    spi_connection_leave(connection);
+}
+
+void spi_connection_arm_request(spi_connection *connection)
+{
+    spi_http1_exchange *exchange = connection->exchange;
+    spi_timeout_start(spi_timeout_class_get(exchange->base.loop, exchange->base.request_timeout_ms,
+                          on_request_timeout),
+        &exchange->timeout);
+}
+
 static spi_connection *of_timeout(spi_timeout *timeout)
 {
     return spi_container(timeout, spi_connection, timeout);

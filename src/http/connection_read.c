@@ -90,9 +90,11 @@ static spi_http1_exchange *begin_exchange(spi_connection *connection, spi_arena 
     base->started_us = spi_loop_now(server->loop) * 1000;
     base->max_body = server->limits.max_body;
     base->body_timeout_ms = server->limits.body_timeout_ms;
-    base->protocol = "http";
+    base->protocol = spi_transport_is_tls(&connection->transport) ? "https" : "http";
     base->peer = &connection->peer;
+    base->request_timeout_ms = server->limits.request_timeout_ms;
     exchange->connection = connection;
+    spi_timeout_init(&exchange->timeout);
     spi_list_init(&exchange->readers);
     spi_list_init(&exchange->writers);
     connection->exchange = exchange;
@@ -181,6 +183,7 @@ static size_t begin_request(
 {
     spi_http1_exchange *exchange = connection->exchange;
     spi_exchange *base = &exchange->base;
+    spi_http1_apply_options(exchange);
     exchange->continued = !base->head.expect_continue || base->head.minor_version == 0;
     int status = base->service->on_head(base->service_self, base);
     if (status < 0) {
@@ -301,12 +304,25 @@ static size_t take_step(
     return take_head(connection, data, len, scanner);
 }
 
+static void inflate(spi_http1_exchange *exchange)
+{
+    int status = spi_http1_inflate_body(exchange);
+    if (status == 0)
+        return;
+    exchange->error_status = status;
+    exchange->failed = true;
+}
+
 static void serve(spi_connection *connection)
 {
     spi_exchange *base = &connection->exchange->base;
     connection->due = false;
     connection->state = SPI_CONNECTION_SERVING;
     base->half_closed = connection->transport.eof;
+    if (!connection->exchange->failed && base->body.len > 0 && connection->exchange->is_gzip)
+        inflate(connection->exchange);
+    if (base->request_timeout_ms > 0)
+        spi_connection_arm_request(connection);
     if (connection->exchange->failed)
         spi_connection_refuse(connection);
     else

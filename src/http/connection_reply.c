@@ -283,6 +283,14 @@ void spi_http1_release(spi_exchange *base)
     spi_connection_leave(connection);
 }
 
+static int tls_info(spi_exchange *base, struct spout_tls_info *ret_info)
+{
+    const spi_connection *connection = spi_http1_of(base)->connection;
+    if (base->gone || !connection)
+        return spout_error_set(SPOUT_ECLOSED, "the connection is closed");
+    return spi_tls_info(&connection->transport, ret_info);
+}
+
 const spi_exchange_ops spi_http1_ops = {
     .send_head = send_head,
     .send_body = send_body,
@@ -302,5 +310,6 @@ const spi_exchange_ops spi_http1_ops = {
     .tunnel_close = spi_http1_tunnel_close,
     .tunnel_abort = spi_http1_tunnel_abort,
     .drop_arena = spi_http1_drop_arena,
+    .tls_info = tls_info,
     .release = spi_http1_release,
 };

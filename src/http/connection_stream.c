@@ -5,7 +5,7 @@
 #include "loop/task.h"
 
 /* The request can't be completed any more; the connection ends behind the reply. */
-static int fail(spi_http1_exchange *exchange, int status, const char *words)
+int spi_http1_fail_body(spi_http1_exchange *exchange, int status, const char *words)
 {
     exchange->error_status = status;
     exchange->failed = true;
@@ -42,7 +42,7 @@ static int wait_for_bytes(spi_connection *connection, spi_http1_exchange *exchan
 {
     spi_exchange *base = &exchange->base;
     if (base->half_closed)
-        return fail(exchange, 400, "the body ends too early");
+        return spi_http1_fail_body(exchange, 400, "the body ends too early");
     int result = spi_http1_send_continue(base);
     if (result < 0)
         return result;
@@ -66,9 +66,12 @@ static int reach_end(spi_connection *connection, spi_http1_exchange *exchange)
 }
 
 /* 1: a piece, 0: the end, < 0: failed. */
-static int next_piece(
-    spi_connection *connection, spi_http1_exchange *exchange, spout_bytes *ret_piece)
+static int next_piece(spi_http1_exchange *exchange, spout_bytes *ret_piece)
 {
+    spi_connection *connection = exchange->connection;
+    size_t most = connection->server ? connection->server->limits.chunk_size : SIZE_MAX;
+    if (!exchange->unread)
+        return 0;
     for (;;) {
         if (exchange->base.gone)
             return spout_error_set(SPOUT_ECLOSED, "the client has gone");
@@ -78,16 +81,18 @@ static int next_piece(
         const char *data = len > 0 ? spi_buffer_head(&exchange->content) : "";
         int status = 400;
         spi_body_result result = spi_body_decode(
-            &exchange->decoder, data, len, &used, ret_piece, &status);
+            &exchange->decoder, data, len < most ? len : most, &used, ret_piece, &status);
         if (result == SPI_BODY_BAD)
-            return fail(exchange, status, "the body's chunks are malformed");
+            return spi_http1_fail_body(exchange, status, "the body's chunks are malformed");
         if (is_too_large(exchange))
-            return fail(exchange, 413, "the body is too large");
+            return spi_http1_fail_body(exchange, 413, "the body is too large");
         spi_buffer_consume(&exchange->content, used);
         if (result == SPI_BODY_DATA)
             return 1;
         if (result == SPI_BODY_END)
             return reach_end(connection, exchange);
+        if (len > most)
+            continue;
         if (swap_in(connection, exchange))
             continue;
         int waited = wait_for_bytes(connection, exchange);
@@ -104,7 +109,8 @@ int spi_http1_read_more(spi_exchange *base, spout_bytes *ret_piece)
     if (exchange->reading)
         return spout_error_set(SPOUT_ESTATE, "another coroutine is reading the body");
     spout_bytes piece = { "", 0 };
-    int result = exchange->unread ? next_piece(exchange->connection, exchange, &piece) : 0;
+    int result = exchange->is_gzip ? spi_http1_inflate_piece(exchange, next_piece, &piece)
+                                   : next_piece(exchange, &piece);
     if (result < 0)
         return result;
     *ret_piece = result > 0 ? piece : (spout_bytes){ "", 0 };

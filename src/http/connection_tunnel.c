@@ -36,6 +36,7 @@ static void begin_tunnel(spi_http1_exchange *exchange, const spi_tunnel *tunnel,
 {
     spi_exchange *base = &exchange->base;
     spi_connection *connection = exchange->connection;
+    spi_timeout_stop(&exchange->timeout);
     spi_tunnel_end *end = spi_calloc(sizeof *end);
     end->ops = &spi_tunnel_end_ops;
     end->service = base->service;

@@ -22,10 +22,11 @@ void spi_error_page_make(spi_error_page *page, spout_loop *loop, int status)
     page->fields[0] = (spi_field)FIELD("Server", server, sizeof server - 1);
     page->fields[1] = (spi_field)FIELD("Date", spi_http_date(loop), SPI_HTTP_DATE_LEN);
     page->fields[2] = (spi_field)FIELD("Content-Type", type, sizeof type - 1);
+    page->fields[3] = (spi_field)FIELD("Retry-After", "1", 1);
     page->head = (spi_reply_head){
         .status = status,
         .fields = page->fields,
-        .field_count = sizeof page->fields / sizeof page->fields[0],
+        .field_count = status == 503 ? 4 : 3,
         .content_length = len,
         .close = true,
     };

@@ -75,6 +75,37 @@ const char *spout_url_unescape(const char *text, bool plus)
     return plain;
 }
 
+const char *spout_squeeze(const char *text)
+{
+    if (!text)
+        return NULL;
+    char *squeezed = spout_scope_alloc(strlen(text) + 1), *out = squeezed;
+    for (; *text; text++) {
+        if ((unsigned char)*text > ' ')
+            *out++ = *text;
+        else if (out > squeezed && out[-1] != ' ')
+            *out++ = ' ';
+    }
+    if (out > squeezed && out[-1] == ' ')
+        out[-1] = '\0';
+    return squeezed;
+}
+
+spout_bytes spout_url_unescape_bytes(const char *text, bool plus)
+{
+    if (!text)
+        return (spout_bytes){ NULL, 0 };
+    char *plain = spout_scope_text(text);
+    size_t len = spi_percent_decode(plain, strlen(plain), plus);
+    plain[len] = '\0';
+    return (spout_bytes){ plain, len };
+}
+
+bool spout_is_utf8(spout_bytes bytes)
+{
+    return spi_is_utf8(bytes.data, bytes.len);
+}
+
 const char *spout_base64_encode(spout_bytes bytes)
 {
     char *text = spout_scope_alloc((bytes.len + 2) / 3 * 4 + 1);

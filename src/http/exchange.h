@@ -27,7 +27,8 @@
 #include "loop/loop.h"
 
 typedef struct spi_exchange spi_exchange;
-struct spi_blob; /* net/transport.h */
+struct spi_blob;       /* net/transport.h */
+struct spout_tls_info; /* spout/tls.h */
 
 /* The head of a reply. The exchange adds what frames the message: Content-Length,
    Transfer-Encoding, Connection; fields of these names are left out, and `Connection: close` among
@@ -91,6 +92,9 @@ typedef struct spi_exchange_ops {
        of it only ops, user and loop may be looked at. */
     spi_exchange *(*drop_arena)(spi_exchange *exchange);
 
+    /* NULL, or SPOUT_ESTATE: the connection does not speak TLS */
+    int (*tls_info)(spi_exchange *exchange, struct spout_tls_info *ret_info);
+
     /* The last call. An incomplete reply, or a tunnel, is cut, and nothing is called any more. */
     void (*release)(spi_exchange *exchange);
 } spi_exchange_ops;
@@ -128,6 +132,8 @@ struct spi_exchange {
     /* 413 beyond; in STREAM mode it may change until the read that it concerns */
     uint64_t max_body;
     int64_t body_timeout_ms;
+    /* Until the reply is complete; <= 0: none. Beyond: 503 if there is no head yet, and on_gone. */
+    int64_t request_timeout_ms;
     spi_body_mode body_mode;
     const char *protocol; /* "http" or "https" */
     const spout_endpoint *peer;

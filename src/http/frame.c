@@ -164,6 +164,14 @@ static const char *take_second_byte(spi_frame_parser *parser, uint8_t byte)
     return NULL;
 }
 
+/* What doesn't shrink grows a little by being compressed; the decompressed size is the caller's to
+   check. */
+static uint64_t max_payload(const spi_frame_parser *parser)
+{
+    uint64_t max = parser->max_message, extra = max / 64 + 64;
+    return parser->compressed && max <= UINT64_MAX - extra ? max + extra : max;
+}
+
 /* The length decides before the mask is there, so that too big a message is refused from what
    announces it. */
 static const char *take_length(spi_frame_parser *parser)
@@ -178,7 +186,7 @@ static const char *take_length(spi_frame_parser *parser)
             return fail(parser, PROTOCOL_ERROR, "a length that isn't in its shortest form");
     }
     if (!is_control(parser)) {
-        if (len > parser->max_message - parser->message_len)
+        if (len > max_payload(parser) - parser->message_len)
             return fail(parser, TOO_BIG, "message too big");
         parser->message_len += len;
     }

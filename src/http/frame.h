@@ -38,7 +38,7 @@ typedef enum spi_frame_event {
 typedef struct spi_frame_parser {
     uint64_t left;        /* payload bytes of the frame still to come */
     uint64_t message_len; /* of the message so far, announced frames included */
-    uint64_t max_message; /* 1009 beyond */
+    uint64_t max_message; /* 1009 beyond; compressed, a little more is let through */
     spi_utf8_state utf8;
     uint16_t close_code;
     uint8_t mask[4];

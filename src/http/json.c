@@ -2,8 +2,10 @@
 
 #include <spout/error.h>
 #include <spout/escape.h>
+#include <spout/memory.h>
 
 #include "base/buffer.h"
+#include "base/memory.h"
 
 bool spi_json_text_is_shallow(const char *text, size_t len)
 {
@@ -98,7 +100,7 @@ static int append(const char *piece, size_t len, void *arg)
     return spi_buffer_append(out, piece, len) < 0 ? -1 : 0;
 }
 
-char *spi_json_dump(const json_t *value, size_t *ret_len)
+static char *dump(const json_t *value, size_t flags, size_t *ret_len)
 {
     if (!value) {
         spout_error_set(SPOUT_EINVAL, "there is no JSON value: it could not be built");
@@ -110,11 +112,41 @@ char *spi_json_dump(const json_t *value, size_t *ret_len)
     }
     spi_buffer out;
     spi_buffer_init(&out, SIZE_MAX / 2);
-    if (json_dump_callback(value, append, &out, JSON_COMPACT | JSON_ENCODE_ANY) < 0) {
+    if (json_dump_callback(value, append, &out, JSON_COMPACT | JSON_ENCODE_ANY | flags) < 0) {
         spi_buffer_release(&out);
         spout_error_set(SPOUT_EINVAL, "a JSON value could not be written as text");
         return NULL;
     }
     *ret_len = spi_buffer_len(&out);
     return spi_buffer_text(&out);
+}
+
+char *spi_json_dump(const json_t *value, size_t *ret_len)
+{
+    return dump(value, 0, ret_len);
+}
+
+/* What stands for the '<' in front of `next` in a page's script; NULL: it stays. */
+static const char *guard(char next)
+{
+    if (next == '/')
+        return "<\\";
+    return next == '!' || next == '?' || (next | 0x20) == 's' ? "\\u003c" : NULL;
+}
+
+const char *spout_json_encode(const json_t *value)
+{
+    size_t len;
+    char *plain = dump(value, JSON_ENSURE_ASCII, &len);
+    if (!plain)
+        return NULL;
+    char *text = spout_scope_alloc(6 * len + 1), *out = text;
+    for (const char *at = plain; *at; at++) {
+        const char *replacement = *at == '<' ? guard(at[1]) : NULL;
+        size_t replacement_len = replacement ? strlen(replacement) : 1;
+        memcpy(out, replacement ? replacement : at, replacement_len);
+        out += replacement_len;
+    }
+    spi_free(plain);
+    return text;
 }

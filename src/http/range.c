@@ -75,3 +75,37 @@ int spout_parse_range(const char *header, int64_t size, spout_range *ret_ranges,
             SPOUT_ENOTFOUND, "no range asked for lies within %lld bytes", (long long)size);
     return count;
 }
+
+/* "A-B" of a Content-Range. */
+static bool take_extent(const char **at, const char *end, spout_range *ret_range)
+{
+    int64_t first, last;
+    if (!take_position(at, end, &first) || *at == end || *(*at)++ != '-' ||
+        !take_position(at, end, &last) || last < first || last == INT64_MAX)
+        return false;
+    *ret_range = (spout_range){ first, last + 1 };
+    return true;
+}
+
+int spout_parse_content_range(const char *header, spout_range *ret_range, int64_t *ret_size)
+{
+    enum { UNIT = sizeof "bytes " - 1 };
+    if (header && strlen(header) > UNIT && spi_equal_nocase(header, UNIT, "bytes ", UNIT)) {
+        const char *at = header + UNIT, *end = at + strlen(at);
+        spout_range range = { 0, 0 };
+        int64_t size = -1;
+        bool unsatisfied = *at == '*';
+        bool good = unsatisfied ? *at++ == '*' : take_extent(&at, end, &range);
+        good = good && at < end && *at++ == '/';
+        if (good && !unsatisfied && strcmp(at, "*") == 0)
+            at++;
+        else
+            good = good && take_position(&at, end, &size) && size >= range.end;
+        if (good && at == end) {
+            *ret_range = range;
+            *ret_size = size;
+            return 0;
+        }
+    }
+    return spout_error_set(SPOUT_EPROTO, "a malformed Content-Range");
+}

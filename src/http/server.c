@@ -14,6 +14,7 @@
 #include "http/connection.h"
 #include "loop/task.h"
 #include "net/listen.h"
+#include "net/networks.h"
 
 enum { LISTENERS_MAX = 16 };
 
@@ -22,6 +23,7 @@ typedef struct server_listener {
     spi_list node;
     spout_http_server *server;
     int fd;
+    spout_tls *tls; /* NULL: none */
 } server_listener;
 
 static uint64_t resolve_size(int64_t value, uint64_t fallback)
@@ -40,16 +42,26 @@ static int64_t resolve_time(int64_t value, int64_t fallback)
     return value == 0 ? fallback : value;
 }
 
+static const char *fixed_protocol(const char *name)
+{
+    static const char *const names[] = { "http", "https" };
+    for (size_t i = 0; name && i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0)
+            return names[i];
+    return NULL;
+}
+
 static bool is_sound(const spout_http_server_options *options)
 {
     const int64_t values[] = { options->max_line_size, options->max_header_size,
         options->max_header_count, options->max_body_size, options->header_timeout_ms,
         options->body_timeout_ms, options->idle_timeout_ms, options->write_timeout_ms,
-        options->drain_timeout_ms, options->max_connections };
+        options->drain_timeout_ms, options->max_connections, options->request_timeout_ms,
+        options->chunk_size };
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         if (values[i] < SPOUT_ZERO)
             return false;
-    return true;
+    return !options->protocol || fixed_protocol(options->protocol);
 }
 
 static void resolve(const spout_http_server_options *options, spi_server_limits *ret_limits)
@@ -69,7 +81,14 @@ static void resolve(const spout_http_server_options *options, spi_server_limits 
         .write_timeout_ms = resolve_time(options->write_timeout_ms, 30 * 1000),
         .drain_timeout_ms = resolve_time(options->drain_timeout_ms, 10 * 1000),
         .max_connections = (size_t)resolve_size(options->max_connections, SIZE_MAX),
+        .request_timeout_ms = resolve_time(options->request_timeout_ms, 0),
+        .chunk_size = (size_t)resolve_size(
+            options->chunk_size == SPOUT_ZERO ? 0 : options->chunk_size, 64 * 1024),
+        .protocol = fixed_protocol(options->protocol),
         .no_keep_alive = options->no_keep_alive,
+        .decompress = options->decompress_request,
+        .xheaders = options->xheaders,
+        .trusts_all = !options->trusted_downstream,
     };
 }
 
@@ -105,10 +124,15 @@ spout_http_server *spi_http_server_new(
         return NULL;
     }
     if (!is_sound(options)) {
-        spout_error_set(SPOUT_EINVAL, "a limit of an HTTP server is negative");
+        spout_error_set(SPOUT_EINVAL,
+            "a limit of an HTTP server is negative, or its protocol is neither http nor https");
         return NULL;
     }
+    spi_networks trusted;
+    if (spi_networks_parse(options->trusted_downstream, &trusted) < 0)
+        return NULL;
     spout_http_server *server = spi_calloc(sizeof *server);
+    server->trusted = trusted;
     server->loop = loop;
     server->service = service;
     server->service_self = self;
@@ -123,14 +147,14 @@ spout_http_server *spi_http_server_new(
 int spi_http_server_serve_fd(spout_http_server *server, int fd, const spout_endpoint *peer)
 {
     static const spout_endpoint nobody;
-    return spi_connection_open(server, fd, peer ? peer : &nobody);
+    return spi_connection_open(server, fd, peer ? peer : &nobody, NULL);
 }
 
 static void on_accept(spi_acceptor *acceptor, int fd, const spout_endpoint *peer)
 {
     server_listener *listener = spi_container(acceptor, server_listener, acceptor);
-    (void)spi_connection_open(
-        listener->server, fd, peer); /* whoever could not be served sees a close */
+    /* whoever could not be served sees a close */
+    (void)spi_connection_open(listener->server, fd, peer, listener->tls);
 }
 
 static int port_of(int fd)
@@ -146,7 +170,9 @@ static int port_of(int fd)
     return 0;
 }
 
-int spout_http_server_add_socket(spout_http_server *server, int listen_fd)
+/* Takes the proxies that may tell who their clients are. */
+static int add_socket(
+    spout_http_server *server, int listen_fd, spout_tls *tls, spi_networks *proxies)
 {
     server_listener *listener = spi_calloc(sizeof *listener);
     int flags = fcntl(listen_fd, F_GETFL);
@@ -157,12 +183,26 @@ int spout_http_server_add_socket(spout_http_server *server, int listen_fd)
         spi_free(listener);
         return result;
     }
+    spi_acceptor_trust_proxies(&listener->acceptor, proxies);
     listener->server = server;
     listener->fd = listen_fd;
+    listener->tls = tls ? spout_tls_ref(tls) : NULL;
     if (spi_list_is_empty(&server->listeners) && server->port == 0)
         server->port = port_of(listen_fd);
     spi_list_push(&server->listeners, &listener->node);
     return 0;
+}
+
+int spout_http_server_add_socket(spout_http_server *server, int listen_fd)
+{
+    return add_socket(server, listen_fd, NULL, &(spi_networks){ 0 });
+}
+
+int spout_http_server_add_tls_socket(spout_http_server *server, int listen_fd, spout_tls *tls)
+{
+    if (!tls)
+        return spout_error_set(SPOUT_EINVAL, "a TLS socket needs a spout_tls");
+    return add_socket(server, listen_fd, tls, &(spi_networks){ 0 });
 }
 
 int spout_http_server_listen(spout_http_server *server, const spout_listen_options *options)
@@ -171,8 +211,12 @@ int spout_http_server_listen(spout_http_server *server, const spout_listen_optio
     int count = spout_bind_sockets(options, listeners, LISTENERS_MAX);
     int result = count < 0 ? count : 0;
     for (int i = 0; i < count; i++) {
+        spi_networks proxies = { 0 };
+        if (result == 0 && options)
+            result = spi_networks_parse(options->proxies, &proxies);
         if (result == 0)
-            result = spout_http_server_add_socket(server, listeners[i].fd);
+            result = add_socket(server, listeners[i].fd, options ? options->tls : NULL, &proxies);
+        spi_networks_free(&proxies);
         if (result < 0)
             close(listeners[i].fd);
     }
@@ -196,6 +240,7 @@ void spout_http_server_stop(spout_http_server *server)
         server_listener *listener = spi_container(node, server_listener, node);
         spi_acceptor_stop(&listener->acceptor);
         close(listener->fd);
+        spout_tls_unref(listener->tls);
         spi_free(listener);
     }
 }
@@ -245,5 +290,6 @@ void spout_http_server_free(spout_http_server *server)
         return;
     spout_http_server_stop(server);
     for_each(server, spi_connection_orphan);
+    spi_networks_free(&server->trusted);
     spi_free(server);
 }

@@ -2,6 +2,7 @@
 #ifndef SPI_SERVER_STATE_H
 #define SPI_SERVER_STATE_H
 
+#include "http/forwarded.h"
 #include "http/server.h"
 #include "net/transport.h"
 
@@ -11,8 +12,10 @@ typedef struct spi_server_limits {
     spi_head_limits head;
     uint64_t max_body;
     int64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, drain_timeout_ms;
-    size_t max_connections;
-    bool no_keep_alive;
+    int64_t request_timeout_ms; /* <= 0: none */
+    size_t max_connections, chunk_size;
+    const char *protocol; /* NULL: what is spoken */
+    bool no_keep_alive, decompress, xheaders, trusts_all;
 } spi_server_limits;
 
 struct spout_http_server {
@@ -20,6 +23,7 @@ struct spout_http_server {
     const spi_service *service;
     void *service_self;
     spi_server_limits limits;
+    spi_networks trusted;
     spi_timeout_class *header_timeouts, *body_timeouts, *idle_timeouts; /* NULL: none */
     spi_list listeners;
     spi_list connections;

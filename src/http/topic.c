@@ -2,6 +2,7 @@
    from here. */
 #include <spout/error.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 #include "http/websocket_socket.h"
 #include "net/transport.h"
@@ -88,16 +89,50 @@ size_t spout_topic_count(const spout_topic *topic)
     return topic->count;
 }
 
-static spi_blob *encode(spout_message message)
+static spi_blob *encode(spout_message message, bool compressed, spout_bytes payload)
 {
     char head[14];
     spi_opcode opcode = message.binary ? SPI_OP_BINARY : SPI_OP_TEXT;
-    size_t head_len = spi_frame_head(head, opcode, true, false, message.len, NULL);
-    spi_blob *blob = spi_blob_new(head_len + message.len);
+    size_t head_len = spi_frame_head(head, opcode, true, compressed, payload.len, NULL);
+    spi_blob *blob = spi_blob_new(head_len + payload.len);
     memcpy(blob->data, head, head_len);
-    if (message.len > 0)
-        memcpy(blob->data + head_len, message.data, message.len);
+    if (payload.len > 0)
+        memcpy(blob->data + head_len, payload.data, payload.len);
     return blob;
+}
+
+/* What is published, and its frame as it is sent to those without compression. */
+typedef struct publication {
+    spout_message message;
+    spi_blob *plain;
+} publication;
+
+static spi_blob *compress(const publication *p, spi_deflater *deflater, spout_loop *loop)
+{
+    spi_buffer *out = spi_deflate_scratch(loop);
+    const spout_bytes payload = { p->message.data, p->message.len };
+    spi_blob *frame;
+    if (spi_deflater_run(deflater, payload, out) == 0 && spi_buffer_len(out) < payload.len)
+        frame = encode(
+            p->message, true, (spout_bytes){ spi_buffer_head(out), spi_buffer_len(out) });
+    else
+        frame = spi_blob_ref(p->plain);
+    spi_deflate_scratch_done(loop);
+    return frame;
+}
+
+/* The frame for this member: compressed once for each setting. */
+static spi_blob *frame_for(const publication *p, const spout_websocket *ws)
+{
+    if (!spi_websocket_compresses(ws, p->message.len))
+        return p->plain;
+    spi_deflater *deflater = spi_websocket_shared_deflater(ws);
+    if (!deflater)
+        return p->plain;
+    spi_blob **frame = spi_deflater_frame(deflater);
+    if (!*frame)
+        *frame = compress(p, deflater, ws->loop);
+    return *frame;
 }
 
 /* An empty queue takes whatever comes. */
@@ -107,18 +142,35 @@ static bool is_overfull(const spout_websocket *ws, size_t len)
     return pending > 0 && (pending > max || len > max - pending);
 }
 
+static void queue_is_full(spout_websocket *ws)
+{
+    char ip[46];
+    ws->dropped += ws->dropped < UINT32_MAX;
+    if (ws->handler->queue_policy != SPOUT_QUEUE_DROP_NEWEST) {
+        ws->slow = true;
+        spi_websocket_settle_later(ws);
+    } else if (ws->dropped == 1) {
+        spi_log_warning("WebSocket misses messages (%s): the peer reads too slowly, %zu bytes are "
+                        "queued",
+            spout_websocket_remote_ip(ws, ip), ws->exchange->ops->pending(ws->exchange));
+    }
+}
+
 /* True if the frame is on its way. A member that reads too slowly is closed in the loop's next
    turn, not while others wait. */
-static bool send_to(spout_websocket *ws, spi_blob *blob)
+static bool send_to(spout_websocket *ws, const publication *p)
 {
     if (ws->slow || !ws->exchange)
         return false;
     int result = SPOUT_ELIMIT;
+    spi_blob *blob = frame_for(p, ws);
     if (!is_overfull(ws, blob->len))
         result = ws->exchange->ops->tunnel_write_blob(ws->exchange, blob);
     if (result == SPOUT_ELIMIT) {
-        ws->slow = true;
-        spi_websocket_settle_later(ws);
+        queue_is_full(ws);
+    } else if (ws->deflater && blob != p->plain) {
+        /* The peer's context has this message now, its compressor hasn't. */
+        spi_deflater_forget(ws->deflater);
     }
     return result == 0;
 }
@@ -130,11 +182,13 @@ int spout_topic_publish_except(
         return spout_error_set(SPOUT_EINVAL, "a WebSocket text must be UTF-8");
     size_t count = 0;
     if (topic->count > 0) {
-        spi_blob *blob = encode(message);
+        const spout_bytes payload = { message.data, message.len };
+        const publication p = { message, encode(message, false, payload) };
         for (spi_list *node = topic->members.next; node != &topic->members; node = node->next)
-            if (membership_of(node)->ws != except && send_to(membership_of(node)->ws, blob))
+            if (membership_of(node)->ws != except && send_to(membership_of(node)->ws, &p))
                 count++;
-        spi_blob_unref(blob);
+        spi_deflater_drop_frames(topic->loop);
+        spi_blob_unref(p.plain);
     }
     if (ret_count)
         *ret_count = count;

@@ -19,6 +19,8 @@ void spout_websocket_unref(spout_websocket *ws)
     spi_timeout_stop(&ws->timeout);
     spi_free(ws->close_reason);
     spi_free(ws->subprotocol);
+    spi_deflater_free(ws->deflater);
+    spi_inflater_free(ws->inflater);
     spi_free(ws);
 }
 
@@ -33,6 +35,7 @@ void spi_websocket_ended(spout_websocket *ws)
     spi_timeout_stop(&ws->timeout);
     spi_websocket_leave_topics(ws);
     spi_wake_all(&ws->writers);
+    spi_websocket_wake_reader(ws);
     spi_websocket_settle_later(ws);
 }
 
@@ -43,6 +46,7 @@ void spi_websocket_start_close(spout_websocket *ws, int code, spout_bytes reason
     ws->phase = SPI_WEBSOCKET_CLOSING;
     spi_websocket_leave_topics(ws);
     spi_wake_all(&ws->writers);
+    spi_websocket_wake_reader(ws);
     if (spi_websocket_send_close(ws, code, reason) < 0) {
         /* Not even a close frame fits into the queue, or the peer is gone. */
         if (ws->exchange)
@@ -73,7 +77,9 @@ static void close_slow(spout_websocket *ws)
         return;
     spi_log_warning("WebSocket closed (%s): the peer reads too slowly, %zu bytes are queued",
         spout_websocket_remote_ip(ws, ip), ws->exchange->ops->pending(ws->exchange));
-    spi_websocket_start_close(ws, SPI_CLOSE_TRY_LATER, spout_bytes_of("reading too slowly"));
+    int code = ws->handler->queue_policy == SPOUT_QUEUE_CLOSE_1008 ? SPI_CLOSE_POLICY
+                                                                   : SPI_CLOSE_TRY_LATER;
+    spi_websocket_start_close(ws, code, spout_bytes_of("reading too slowly"));
 }
 
 static void receive_more(spout_websocket *ws)
@@ -108,9 +114,12 @@ static void settle(spi_ready *ready)
     spout_websocket *ws = spout_websocket_ref(spi_container(ready, spout_websocket, ready));
     if (ws->slow)
         close_slow(ws);
+    if (ws->run_due)
+        spi_websocket_start_run(ws);
     if (ws->phase != SPI_WEBSOCKET_CLOSED && !spi_websocket_must_wait(ws))
         receive_more(ws);
-    if (ws->phase == SPI_WEBSOCKET_CLOSED && ws->started && !ws->running && ws->close_due)
+    if (ws->phase == SPI_WEBSOCKET_CLOSED && ws->started && !ws->running && !ws->sequential &&
+        ws->close_due)
         call_close(ws);
     spi_websocket_tidy_inbox(ws);
     if (ws->close_done && !ws->exchange && !ws->running) {
@@ -171,12 +180,29 @@ static spout_websocket *make(spi_exchange *exchange, const spout_websocket_handl
     return ws;
 }
 
+/* The value of the answer, in `out`, or NULL. */
+static const char *agree_extensions(spout_websocket *ws, char out[SPI_DEFLATE_ANSWER_SIZE])
+{
+    spi_deflate_terms terms;
+    if (!spi_websocket_agree_deflate(&ws->exchange->head, ws->handler->compression, &terms))
+        return NULL;
+    ws->compressed = true;
+    ws->server_takeover = terms.server_takeover;
+    ws->client_takeover = terms.client_takeover;
+    ws->server_bits = terms.server_bits;
+    spi_deflate_answer(&terms, out);
+    return out;
+}
+
 spout_websocket *spi_websocket_accept(spi_exchange *exchange,
     const spout_websocket_handler *handler, const char *subprotocol, const spi_field *fields,
     size_t field_count, spout_request *request)
 {
     spout_websocket *ws = make(exchange, handler);
-    if (spi_websocket_upgrade(exchange, subprotocol, fields, field_count, &tunnel, ws) < 0) {
+    char answer[SPI_DEFLATE_ANSWER_SIZE];
+    const char *extensions = agree_extensions(ws, answer);
+    if (spi_websocket_upgrade(exchange, subprotocol, extensions, fields, field_count, &tunnel, ws) <
+        0) {
         spout_websocket_unref(ws);
         return NULL;
     }
@@ -204,6 +230,7 @@ void spi_websocket_start(spout_websocket *ws, int result)
         ws->exchange = tunnel_end;
     if (ws->phase == SPI_WEBSOCKET_OPEN)
         spi_websocket_start_pings(ws);
+    ws->run_due = ws->handler->run != NULL;
     spi_websocket_settle_later(ws);
 }
 
@@ -235,6 +262,16 @@ void *spout_websocket_state(spout_websocket *ws)
 const char *spout_websocket_subprotocol(const spout_websocket *ws)
 {
     return ws->subprotocol;
+}
+
+uint32_t spout_websocket_dropped(const spout_websocket *ws)
+{
+    return ws->dropped;
+}
+
+bool spout_websocket_is_compressed(const spout_websocket *ws)
+{
+    return ws->compressed;
 }
 
 const char *spout_websocket_remote_ip(const spout_websocket *ws, char out[46])

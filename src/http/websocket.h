@@ -6,6 +6,7 @@
 #include <spout/websocket.h>
 
 #include "http/exchange.h"
+#include "http/websocket_extension.h"
 
 /*
  * Checks the handshake fields in Tornado's order (Upgrade, Connection → 400; origin is the
@@ -37,10 +38,15 @@ spout_websocket *spi_websocket_accept(spi_exchange *exchange,
     size_t field_count, spout_request *request);
 
 /* The 101 of spi_websocket_accept, for a checked request: after `fields` come
-   Sec-WebSocket-Protocol (if any), Upgrade and Sec-WebSocket-Accept; the exchange adds Connection.
-   */
-int spi_websocket_upgrade(spi_exchange *exchange, const char *subprotocol, const spi_field *fields,
-    size_t field_count, const spi_tunnel *tunnel, void *self);
+   Sec-WebSocket-Protocol, Sec-WebSocket-Extensions (if any), Upgrade and Sec-WebSocket-Accept; the
+   exchange adds Connection. */
+int spi_websocket_upgrade(spi_exchange *exchange, const char *subprotocol, const char *extensions,
+    const spi_field *fields, size_t field_count, const spi_tunnel *tunnel, void *self);
+
+/* The first acceptable offer of permessage-deflate in any of the fields. */
+bool spi_websocket_agree_deflate(const spi_request_head *head,
+    const spout_websocket_compression *compression, spi_deflate_terms *ret_terms);
+uint8_t spi_websocket_window_bits(const spout_websocket_compression *compression);
 
 /* .open has returned `result` (its error still set): deliver messages from now on, or close with
    1011. The request is gone after this: the caller releases it before. */

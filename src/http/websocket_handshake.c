@@ -142,12 +142,40 @@ static spi_field field_of(const char *name, const char *value)
     return (spi_field){ name, value, (uint32_t)strlen(name), (uint32_t)strlen(value) };
 }
 
-int spi_websocket_upgrade(spi_exchange *exchange, const char *subprotocol, const spi_field *fields,
-    size_t field_count, const spi_tunnel *tunnel, void *self)
+uint8_t spi_websocket_window_bits(const spout_websocket_compression *compression)
+{
+    int bits = compression->window_bits;
+    if (bits == 0 || bits > SPI_DEFLATE_MAX_BITS)
+        return SPI_DEFLATE_MAX_BITS;
+    return (uint8_t)(bits < SPI_DEFLATE_MIN_BITS ? SPI_DEFLATE_MIN_BITS : bits);
+}
+
+bool spi_websocket_agree_deflate(const spi_request_head *head,
+    const spout_websocket_compression *compression, spi_deflate_terms *ret_terms)
+{
+    if (!compression)
+        return false;
+    uint8_t bits = spi_websocket_window_bits(compression);
+    const spi_deflate_terms wanted = { .server_takeover = compression->takeover,
+        .client_takeover = compression->takeover,
+        .server_bits = bits,
+        .client_bits = bits };
+    for (size_t i = 0; i < head->field_count; i++) {
+        const spi_field *field = &head->fields[i];
+        const spout_bytes value = { field->value, field->value_len };
+        if (is_named(field, "Sec-WebSocket-Extensions") &&
+            spi_deflate_negotiate(value, &wanted, ret_terms))
+            return true;
+    }
+    return false;
+}
+
+int spi_websocket_upgrade(spi_exchange *exchange, const char *subprotocol, const char *extensions,
+    const spi_field *fields, size_t field_count, const spi_tunnel *tunnel, void *self)
 {
     char accept[29];
     compute_accept(only_field(&exchange->head, "Sec-WebSocket-Key"), accept);
-    spi_field *all = spi_malloc((field_count + 3) * sizeof *all);
+    spi_field *all = spi_malloc((field_count + 4) * sizeof *all);
     size_t count = 0;
     while (count < field_count) {
         all[count] = fields[count];
@@ -155,6 +183,8 @@ int spi_websocket_upgrade(spi_exchange *exchange, const char *subprotocol, const
     }
     if (subprotocol)
         all[count++] = field_of("Sec-WebSocket-Protocol", subprotocol);
+    if (extensions)
+        all[count++] = field_of("Sec-WebSocket-Extensions", extensions);
     all[count++] = field_of("Upgrade", "websocket");
     all[count++] = field_of("Sec-WebSocket-Accept", accept);
     const spi_reply_head head = {

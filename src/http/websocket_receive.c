@@ -24,9 +24,11 @@ spi_inbox *spi_websocket_need_inbox(spout_websocket *ws)
     spi_inbox *inbox = spi_calloc(sizeof *inbox);
     uint64_t max = max_message(ws);
     spi_frame_parser_init(&inbox->parser, true, max);
+    inbox->parser.allow_compressed = ws->compressed;
     spi_buffer_init(&inbox->assembly, max < SIZE_MAX / 2 ? (size_t)max : SIZE_MAX / 2);
     spi_buffer_init(&inbox->rest, SPI_WEBSOCKET_MAX_REST);
     spi_list_init(&inbox->node);
+    spi_list_init(&inbox->reader);
     inbox->between_frames = true;
     return ws->inbox = inbox;
 }
@@ -39,6 +41,7 @@ void spi_websocket_drop_inbox(spout_websocket *ws)
     ws->inbox = NULL;
     spi_list_remove(&inbox->node);
     spi_frame_parser_finish(&inbox->parser);
+    spi_inflater_give(ws->loop, inbox->inflater);
     spi_arena_pool_give(spi_loop_arenas(ws->loop), inbox->scope);
     spi_buffer_release(&inbox->assembly);
     spi_buffer_release(&inbox->rest);
@@ -48,7 +51,7 @@ void spi_websocket_drop_inbox(spout_websocket *ws)
 void spi_websocket_tidy_inbox(spout_websocket *ws)
 {
     const spi_inbox *inbox = ws->inbox;
-    if (!inbox || ws->running || !ws->started)
+    if (!inbox || ws->running || ws->sequential || !ws->started)
         return;
     bool is_idle = inbox->between_frames && !inbox->parser.in_message &&
                    spi_buffer_len(&inbox->rest) == 0;
@@ -205,12 +208,82 @@ int spi_websocket_run_close(spout_websocket *ws)
     return 0;
 }
 
+static int call_run(void *arg)
+{
+    spout_websocket *ws = arg;
+    return ws->handler->run(ws);
+}
+
+static int run_sequence(void *arg)
+{
+    spout_websocket *ws = arg;
+    int result = spi_task_call(call_run, ws);
+    spi_buffer_release(&ws->inbox->assembly);
+    ws->sequential = false;
+    if (result == 0)
+        spi_websocket_start_close(ws, SPI_CLOSE_NORMAL, (spout_bytes){ NULL, 0 });
+    handler_returned(ws, "run", result);
+    spi_websocket_settle_later(ws);
+    return 0;
+}
+
+void spi_websocket_wake_reader(spout_websocket *ws)
+{
+    if (!ws->reading)
+        return;
+    ws->reading = false;
+    ws->running = true;
+    spi_wake_all(&ws->inbox->reader);
+}
+
+static void hand_to_reader(spout_websocket *ws)
+{
+    ws->inbox->has_message = true;
+    spi_websocket_wake_reader(ws);
+}
+
+/* Lets frames in until there is a message for the current task, which is that of .run. */
+static int await_message(spout_websocket *ws)
+{
+    spi_inbox *inbox = ws->inbox;
+    ws->reading = true;
+    ws->running = false;
+    spi_websocket_receive_rest(ws);
+    if (ws->reading)
+        spi_websocket_settle_later(ws); /* reads on */
+    while (ws->reading) {
+        int result = spi_wait(&inbox->reader, "WebSocket message");
+        if (result < 0) {
+            ws->reading = false;
+            ws->running = true;
+            return result;
+        }
+    }
+    return inbox->has_message ? 1 : 0;
+}
+
+int spout_websocket_read(spout_websocket *ws, spout_message *ret_message)
+{
+    spi_inbox *inbox = ws->inbox;
+    if (!ws->sequential || inbox->task != spi_task_current())
+        return spout_error_set(SPOUT_ESTATE, "only .run reads a WebSocket's messages");
+    spi_buffer_release(&inbox->assembly);
+    inbox->has_message = false;
+    if (ws->phase != SPI_WEBSOCKET_OPEN)
+        return 0;
+    int result = await_message(ws);
+    if (result > 0)
+        *ret_message = inbox->message;
+    return result;
+}
+
 /* A handler for something that the peer sent. */
 static void run_for_peer(spout_websocket *ws, spout_task_fn *fn)
 {
     char ip[46];
     if (run(ws, fn, ws->inbox->scope) == 0)
         return;
+    ws->sequential = false;
     spi_buffer_release(&ws->inbox->assembly);
     spi_log_warning("WebSocket closed (%s): no stack is left for its handler",
         spout_websocket_remote_ip(ws, ip));
@@ -233,6 +306,17 @@ static const char *copy_to_scope(spout_websocket *ws, spout_bytes bytes)
     return bytes.len > 0 ? spi_arena_memdup(scope, bytes.data, bytes.len) : "";
 }
 
+void spi_websocket_start_run(spout_websocket *ws)
+{
+    ws->run_due = false;
+    if (ws->phase != SPI_WEBSOCKET_OPEN)
+        return;
+    spi_websocket_need_inbox(ws);
+    fresh_scope(ws);
+    ws->sequential = true;
+    run_for_peer(ws, run_sequence);
+}
+
 /* Moves the latest piece out of the receive buffer, before that is given up or something else is
    handled. */
 static void keep_piece(spout_websocket *ws)
@@ -244,6 +328,78 @@ static void keep_piece(spout_websocket *ws)
         return;
     if (spi_buffer_append(&inbox->assembly, piece.data, piece.len) < 0)
         spi_websocket_fail(ws, SPI_CLOSE_TOO_BIG, "message too big");
+}
+
+/* With takeover the socket's own, else one for this message. */
+static spi_inflater *inflater_of(spout_websocket *ws)
+{
+    if (!ws->client_takeover) {
+        if (!ws->inbox->inflater)
+            ws->inbox->inflater = spi_inflater_take(ws->loop);
+        return ws->inbox->inflater;
+    }
+    if (!ws->inflater)
+        ws->inflater = spi_inflater_new();
+    return ws->inflater;
+}
+
+static void fail_peer(spout_websocket *ws, int code, const char *what)
+{
+    char ip[46];
+    spi_log_info(
+        "WebSocket protocol error (%s): %s (%d)", spout_websocket_remote_ip(ws, ip), what, code);
+    spi_websocket_fail(ws, code, what);
+}
+
+/* The bytes from `start` on are new. A bad one counts as soon as it is there. */
+static bool check_inflated(spout_websocket *ws, size_t start, bool at_end)
+{
+    spi_inbox *inbox = ws->inbox;
+    if (inbox->parser.message_opcode != SPI_OP_TEXT)
+        return true;
+    const char *head = spi_buffer_head(&inbox->assembly);
+    size_t len = spi_buffer_len(&inbox->assembly);
+    if (len > start)
+        inbox->utf8 = spi_utf8_feed(inbox->utf8, head + start, len - start);
+    if (inbox->utf8 != SPI_UTF8_REJECT && (!at_end || inbox->utf8 == SPI_UTF8_ACCEPT))
+        return true;
+    fail_peer(ws, SPI_CLOSE_BAD_DATA, "a text message that isn't UTF-8");
+    return false;
+}
+
+/* False if the connection has failed. */
+static bool take_inflated(spout_websocket *ws, size_t start, int result, bool at_end)
+{
+    if (result == SPOUT_ELIMIT)
+        fail_peer(ws, SPI_CLOSE_TOO_BIG, "message too big after decompression");
+    else if (result < 0)
+        fail_peer(ws, SPI_CLOSE_BAD_DATA, "invalid compressed data");
+    else
+        return check_inflated(ws, start, at_end);
+    return false;
+}
+
+static void inflate_piece(spout_websocket *ws, spout_bytes piece)
+{
+    spi_buffer *out = &ws->inbox->assembly;
+    size_t start = spi_buffer_len(out);
+    spi_inflater *inflater = inflater_of(ws);
+    take_inflated(
+        ws, start, inflater ? spi_inflater_feed(inflater, piece, out) : SPOUT_EFAILED, false);
+}
+
+/* True if the message is to be delivered. */
+static bool end_inflated(spout_websocket *ws)
+{
+    spi_inbox *inbox = ws->inbox;
+    size_t start = spi_buffer_len(&inbox->assembly);
+    spi_inflater *inflater = inflater_of(ws);
+    int result = inflater ? spi_inflater_end(inflater, &inbox->assembly) : SPOUT_EFAILED;
+    spi_inflater_give(ws->loop, inbox->inflater);
+    inbox->inflater = NULL;
+    bool is_good = take_inflated(ws, start, result, true);
+    inbox->utf8 = SPI_UTF8_ACCEPT;
+    return is_good;
 }
 
 static void deliver(spout_websocket *ws)
@@ -260,10 +416,17 @@ static void deliver(spout_websocket *ws)
         inbox->piece = (spout_bytes){ NULL, 0 };
         inbox->message = (spout_message){ copy_to_scope(ws, piece), piece.len, binary };
     }
-    if (ws->handler->message && ws->phase == SPI_WEBSOCKET_OPEN)
+    if (ws->phase == SPI_WEBSOCKET_OPEN && ws->reading)
+        hand_to_reader(ws);
+    else if (ws->phase == SPI_WEBSOCKET_OPEN && ws->handler->message)
         run_for_peer(ws, run_message);
     else
         spi_buffer_release(&inbox->assembly);
+}
+
+static bool calls(const spout_websocket *ws, int (*handler)(spout_websocket *, spout_bytes))
+{
+    return handler && !ws->handler->run;
 }
 
 static void on_ping(spout_websocket *ws, spout_bytes data)
@@ -272,7 +435,7 @@ static void on_ping(spout_websocket *ws, spout_bytes data)
        */
     if (ws->exchange->ops->pending(ws->exchange) <= spi_websocket_max_queue(ws))
         (void)spi_websocket_send(ws, SPI_OP_PONG, data);
-    if (!ws->handler->ping)
+    if (!calls(ws, ws->handler->ping))
         return;
     ws->inbox->message = (spout_message){ copy_to_scope(ws, data), data.len, true };
     run_for_peer(ws, run_ping);
@@ -280,7 +443,7 @@ static void on_ping(spout_websocket *ws, spout_bytes data)
 
 static void on_pong(spout_websocket *ws, spout_bytes data)
 {
-    if (!ws->handler->pong)
+    if (!calls(ws, ws->handler->pong))
         return;
     ws->inbox->message = (spout_message){ copy_to_scope(ws, data), data.len, true };
     run_for_peer(ws, run_pong);
@@ -301,11 +464,7 @@ static void on_close(spout_websocket *ws, spout_bytes reason)
 
 static void on_bad(spout_websocket *ws, const char *what)
 {
-    char ip[46];
-    int code = ws->inbox->parser.close_code;
-    spi_log_info(
-        "WebSocket protocol error (%s): %s (%d)", spout_websocket_remote_ip(ws, ip), what, code);
-    spi_websocket_fail(ws, code, what);
+    fail_peer(ws, ws->inbox->parser.close_code, what);
 }
 
 static void handle(spout_websocket *ws, spi_frame_event event, spout_bytes data, const char *what)
@@ -315,9 +474,14 @@ static void handle(spout_websocket *ws, spi_frame_event event, spout_bytes data,
         keep_piece(ws);
     switch (event) {
     case SPI_FRAME_MORE: break;
-    case SPI_FRAME_DATA: ws->inbox->piece = data; break;
+    case SPI_FRAME_DATA:
+        if (!ws->inbox->parser.compressed)
+            ws->inbox->piece = data;
+        else if (is_open)
+            inflate_piece(ws, data);
+        break;
     case SPI_FRAME_MESSAGE:
-        if (is_open)
+        if (is_open && (!ws->inbox->parser.compressed || end_inflated(ws)))
             deliver(ws);
         break;
     case SPI_FRAME_PING:

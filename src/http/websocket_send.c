@@ -23,6 +23,77 @@ int spi_websocket_send(spout_websocket *ws, spi_opcode opcode, spout_bytes paylo
     return ws->exchange->ops->tunnel_write(ws->exchange, pieces, payload.len > 0 ? 2 : 1);
 }
 
+bool spi_websocket_compresses(const spout_websocket *ws, size_t len)
+{
+    enum { DEFAULT_MIN_SIZE = 64 };
+    if (!ws->compressed || len == 0)
+        return false;
+    int min = ws->handler->compression->min_size;
+    return min < 0 || len >= (size_t)(min == 0 ? DEFAULT_MIN_SIZE : min);
+}
+
+static spi_deflate_setting setting_of(const spout_websocket *ws)
+{
+    const spout_websocket_compression *wanted = ws->handler->compression;
+    int level = wanted->level == 0 ? 6 : wanted->level;
+    int mem_level = wanted->mem_level == 0 ? 8 : wanted->mem_level;
+    return (spi_deflate_setting){ .level = (uint8_t)(level < 1   ? 1
+                                                     : level > 9 ? 9
+                                                                 : level),
+        .mem_level = (uint8_t)(mem_level < 1   ? 1
+                               : mem_level > 9 ? 9
+                                               : mem_level),
+        .window_bits = ws->server_bits };
+}
+
+spi_deflater *spi_websocket_shared_deflater(const spout_websocket *ws)
+{
+    spi_deflater *deflater = spi_deflater_shared(ws->loop, setting_of(ws));
+    if (deflater)
+        spi_deflater_forget(deflater);
+    return deflater;
+}
+
+static spi_deflater *deflater_of(spout_websocket *ws)
+{
+    if (!ws->server_takeover)
+        return spi_websocket_shared_deflater(ws);
+    if (!ws->deflater)
+        ws->deflater = spi_deflater_new(setting_of(ws));
+    return ws->deflater;
+}
+
+static int send_compressed(spout_websocket *ws, spi_opcode opcode, spout_bytes payload)
+{
+    spi_deflater *deflater = deflater_of(ws);
+    if (!deflater)
+        return spi_websocket_send(ws, opcode, payload);
+    spi_buffer *out = spi_deflate_scratch(ws->loop);
+    int result = spi_deflater_run(deflater, payload, out);
+    if (result == 0 && (ws->server_takeover || spi_buffer_len(out) < payload.len)) {
+        char head[14];
+        size_t len = spi_buffer_len(out);
+        spout_bytes pieces[] = { { head, spi_frame_head(head, opcode, true, true, len, NULL) },
+            { spi_buffer_head(out), len } };
+        result = ws->exchange->ops->tunnel_write(ws->exchange, pieces, 2);
+    } else if (result == 0) {
+        result = spi_websocket_send(ws, opcode, payload);
+    }
+    if (result < 0)
+        spi_deflater_forget(deflater); /* of what the peer will never see */
+    spi_deflate_scratch_done(ws->loop);
+    return result;
+}
+
+int spi_websocket_send_message(spout_websocket *ws, spout_message message)
+{
+    spi_opcode opcode = message.binary ? SPI_OP_BINARY : SPI_OP_TEXT;
+    const spout_bytes payload = { message.data, message.len };
+    if (ws->exchange && spi_websocket_compresses(ws, payload.len))
+        return send_compressed(ws, opcode, payload);
+    return spi_websocket_send(ws, opcode, payload);
+}
+
 int spi_websocket_send_close(spout_websocket *ws, int code, spout_bytes reason)
 {
     char payload[MAX_CONTROL];
@@ -90,8 +161,7 @@ int spout_websocket_write(spout_websocket *ws, spout_message message)
     spout_websocket_ref(ws);
     result = wait_for_room(ws, message.len);
     if (result == 0)
-        result = spi_websocket_send(ws, message.binary ? SPI_OP_BINARY : SPI_OP_TEXT,
-            (spout_bytes){ message.data, message.len });
+        result = spi_websocket_send_message(ws, message);
     spout_websocket_unref(ws);
     return result;
 }

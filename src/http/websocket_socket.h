@@ -11,6 +11,8 @@
 #include "base/list.h"
 #include "http/frame.h"
 #include "http/websocket.h"
+#include "http/websocket_deflate.h"
+#include "http/websocket_extension.h"
 #include "loop/task.h"
 
 enum {
@@ -26,6 +28,8 @@ enum {
     SPI_CLOSE_NORMAL = 1000,
     SPI_CLOSE_GOING_AWAY = 1001,
     SPI_CLOSE_NO_CODE = 1005, /* never sent */
+    SPI_CLOSE_BAD_DATA = 1007,
+    SPI_CLOSE_POLICY = 1008,
     SPI_CLOSE_TOO_BIG = 1009,
     SPI_CLOSE_INTERNAL = 1011,
     SPI_CLOSE_TRY_LATER = 1013
@@ -51,19 +55,25 @@ typedef struct spi_membership {
 typedef struct spi_inbox {
     spi_frame_parser parser;
     bool between_frames;
-    spi_buffer assembly;    /* a message in pieces; stays until its handler has returned */
+    bool has_message;       /* for .run */
+    spi_buffer assembly;    /* a message in pieces, or decompressed; stays until its handler has
+                               returned */
+    spi_inflater *inflater; /* lent by the loop while a message comes; NULL with takeover */
+    spi_utf8_state utf8;    /* of a decompressed text */
     spout_bytes piece;      /* its latest piece, not copied yet: lies in the receive buffer */
     spi_buffer rest;        /* received, but a handler runs */
     spi_arena *scope;       /* of the handler that runs, or of the last one */
     spout_message message;  /* what the handler is called with */
     spi_task *task;         /* on which a handler runs */
+    spi_list reader;        /* the task of .run, while it waits for a message */
     spi_list node;          /* among all whose handler runs */
     spout_request *request; /* while .open runs; and where it lives, connection or not: */
     spi_exchange *request_exchange;
 } spi_inbox;
 
 struct spout_websocket {
-    unsigned refs; /* one is the library's, until the exchange is gone and .close has returned */
+    unsigned refs;    /* one is the library's, until the exchange is gone and .close has returned */
+    uint32_t dropped; /* published, but not queued; stays at its maximum */
     uint16_t close_code;
     uint8_t phase;
     bool started : 1;   /* .open has returned */
@@ -71,15 +81,24 @@ struct spout_websocket {
     bool suspended : 1; /* and it waits for something */
     bool paused : 1;    /* the tunnel */
     bool eof : 1;
-    bool slow : 1;          /* the queue was over its maximum: to be closed */
-    bool heard : 1;         /* anything since the last ping */
-    bool close_due : 1;     /* .close has not been called yet */
-    bool close_done : 1;    /* .close has returned */
+    bool slow : 1;       /* the queue was over its maximum: to be closed */
+    bool heard : 1;      /* anything since the last ping */
+    bool close_due : 1;  /* .close has not been called yet */
+    bool close_done : 1; /* .close has returned */
+    bool compressed : 1; /* agreed */
+    bool run_due : 1;    /* .run has not been called yet */
+    bool sequential : 1; /* .run has not returned yet */
+    bool reading : 1;    /* .run waits for a message */
+    bool server_takeover : 1;
+    bool client_takeover : 1;
+    uint8_t server_bits;
     spi_exchange *exchange; /* NULL once it is gone */
     spout_loop *loop;
     const spout_websocket_handler *handler;
     spi_inbox *inbox; /* NULL while idle */
     char *close_reason, *subprotocol;
+    spi_deflater *deflater; /* with takeover, once it is needed */
+    spi_inflater *inflater;
     spi_membership *memberships;
     spi_list writers;    /* tasks that wait for room in the queue */
     spi_timeout timeout; /* of the ping, or of the closing handshake */
@@ -114,6 +133,12 @@ void spi_websocket_ended(spout_websocket *ws);
 
 /* One frame, at once or queued. SPOUT_ECLOSED, SPOUT_ELIMIT. */
 int spi_websocket_send(spout_websocket *ws, spi_opcode opcode, spout_bytes payload);
+/* A message, compressed where that was agreed and makes it smaller. */
+int spi_websocket_send_message(spout_websocket *ws, spout_message message);
+/* Whether a message of that size is to be compressed; the compressor without context for it (NULL:
+   there is none). */
+bool spi_websocket_compresses(const spout_websocket *ws, size_t len);
+spi_deflater *spi_websocket_shared_deflater(const spout_websocket *ws);
 int spi_websocket_send_close(spout_websocket *ws, int code, spout_bytes reason);
 
 /* Bytes of the tunnel: handled, or kept where a handler runs. */
@@ -124,6 +149,11 @@ void spi_websocket_receive_rest(spout_websocket *ws);
 spi_inbox *spi_websocket_need_inbox(spout_websocket *ws);
 void spi_websocket_tidy_inbox(spout_websocket *ws); /* frees it, if there is nothing in it */
 void spi_websocket_drop_inbox(spout_websocket *ws);
+
+/* Starts .run. */
+void spi_websocket_start_run(spout_websocket *ws);
+/* A message is there for .run, or none will ever be. */
+void spi_websocket_wake_reader(spout_websocket *ws);
 
 /* Runs .close; `running` until it returns. SPOUT_ELIMIT: there is no stack. */
 int spi_websocket_run_close(spout_websocket *ws);

@@ -252,6 +252,24 @@ static int do_stream_count(spi_exchange *exchange)
     return reply_text(exchange, 200, spi_arena_format(exchange->arena, "%zu bytes", total));
 }
 
+static int do_stream_pieces(spi_exchange *exchange)
+{
+    spout_bytes piece;
+    const char *sizes = "";
+    int result;
+    while ((result = exchange->ops->read_more(exchange, &piece)) > 0)
+        sizes = spi_arena_format(exchange->arena, "%s%zu ", sizes, piece.len);
+    return note(exchange, result) < 0 ? reply_failure(exchange) : reply_text(exchange, 200, sizes);
+}
+
+static int do_client(spi_exchange *exchange)
+{
+    char address[46];
+    return reply_text(exchange, 200,
+        spi_arena_format(exchange->arena, "%s %s", exchange->protocol,
+            spout_endpoint_text(exchange->peer, address)));
+}
+
 static int do_stream_later(spi_exchange *exchange)
 {
     if (spi_wait(&service_of(exchange)->sleepers, "wake") < 0)
@@ -349,6 +367,8 @@ static const test_route routes[] = {
     { "/file", do_file, false, 0 },
     { "/stream-in", do_stream_in, true, 0 },
     { "/stream-count", do_stream_count, true, 0 },
+    { "/stream-pieces", do_stream_pieces, true, 0 },
+    { "/client", do_client, false, 0 },
     { "/stream-in-small", do_stream_in, true, 5 },
     { "/stream-early", do_hello, true, 0 },
     { "/stream-later", do_stream_later, true, 0 },

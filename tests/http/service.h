@@ -27,6 +27,8 @@
  *   /stream-in          reads a streamed body: its pieces joined and echoed
  *   /stream-count       reads it: "N bytes"
  *   /stream-in-small    the same with max_body 5
+ *   /stream-pieces      reads it: the sizes of the pieces
+ *   /client             protocol and address
  *   /stream-early       replies without reading the body
  *   /stream-later       reads only after /wake
  *   /whole-small        max_body 5

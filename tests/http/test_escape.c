@@ -74,6 +74,34 @@ static void test_utf8_or_replacement(void **state)
         spout_utf8_or_replacement(spout_bytes_of("\xc0\x80")), "\xef\xbf\xbd\xef\xbf\xbd");
 }
 
+static void test_squeeze(void **state)
+{
+    (void)state;
+    assert_string_equal(
+        spout_squeeze("sequences     of    whitespace   chars"), "sequences of whitespace chars");
+    assert_string_equal(spout_squeeze(" \t a \x01\n b \r\n"), "a b");
+    assert_string_equal(spout_squeeze(" \n"), "");
+    assert_string_equal(spout_squeeze("\xc3\xa9\x7f x"), "\xc3\xa9\x7f x");
+    assert_null(spout_squeeze(NULL));
+}
+
+static void test_url_unescape_bytes(void **state)
+{
+    (void)state;
+    spout_bytes bytes = spout_url_unescape_bytes("%FF+%00", true);
+    assert_int_equal(bytes.len, 3);
+    assert_memory_equal(bytes.data, "\xff \0", 4);
+    assert_null(spout_url_unescape_bytes(NULL, true).data);
+}
+
+static void test_is_utf8(void **state)
+{
+    (void)state;
+    assert_true(spout_is_utf8(spout_bytes_of("a\xc3\xa9")));
+    assert_false(spout_is_utf8(spout_bytes_of("\xc3")));
+    assert_true(spout_is_utf8((spout_bytes){ "", 0 }));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -83,6 +111,9 @@ int main(void)
         scoped_test(test_there_and_back),
         scoped_test(test_base64_encode),
         scoped_test(test_utf8_or_replacement),
+        scoped_test(test_squeeze),
+        scoped_test(test_url_unescape_bytes),
+        scoped_test(test_is_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

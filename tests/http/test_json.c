@@ -106,6 +106,26 @@ static void values_that_nest_too_deep_are_refused(void **state)
     assert_int_equal(spout_error_code_current(), SPOUT_EINVAL);
 }
 
+static void texts_for_pages_end_no_script(void **state)
+{
+    (void)state;
+    spout_scope *scope = spout_scope_push();
+    json_t *value = json_pack(
+        "{s:[s,s,i,n]}", "a</b", "</script><!--<SCRIPT<a<", "\xc3\xa9\xe2\x80\xa8", 1);
+    assert_string_equal(spout_json_encode(value),
+        "{\"a<\\/b\":[\"<\\/script>\\u003c!--\\u003cSCRIPT<a<\",\"\\u00E9\\u2028\",1,null]}");
+    json_t *back = spout_json_parse(spout_bytes_of(spout_json_encode(value)));
+    assert_true(json_equal(back, value));
+    json_decref(back);
+    json_decref(value);
+    assert_null(spout_json_encode(NULL));
+    assert_int_equal(spout_error_code_current(), SPOUT_EINVAL);
+    value = nested(SPI_JSON_MAX_DEPTH + 1);
+    assert_null(spout_json_encode(value));
+    json_decref(value);
+    spout_scope_pop(scope);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -116,6 +136,7 @@ int main(void)
         cmocka_unit_test(brackets_in_strings_do_not_count),
         cmocka_unit_test(values_are_written_compact_and_as_they_are),
         cmocka_unit_test(values_that_nest_too_deep_are_refused),
+        cmocka_unit_test(texts_for_pages_end_no_script),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

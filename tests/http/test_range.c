@@ -80,8 +80,31 @@ static void test_table(void **state)
     }
 }
 
+static void content_ranges_are_read(void **state)
+{
+    (void)state;
+    spout_range range;
+    int64_t size;
+    assert_int_equal(spout_parse_content_range("bytes 0-499/1234", &range, &size), 0);
+    assert_true(range.start == 0 && range.end == 500 && size == 1234);
+    assert_int_equal(spout_parse_content_range("BYTES 734-1233/*", &range, &size), 0);
+    assert_true(range.start == 734 && range.end == 1234 && size == -1);
+    assert_int_equal(spout_parse_content_range("bytes */47", &range, &size), 0);
+    assert_true(range.start == 0 && range.end == 0 && size == 47);
+    static const char *const bad[] = { "", "bytes", "bytes ", "bytes 0-1", "bytes 2-1/5",
+        "bytes 0-5/5", "bytes */*", "bytes */", "bytes -5/9", "bytes 0-1/2x", "items 0-1/2",
+        "bytes=0-1/2", "bytes 0-1/ 2", "bytes 0-99999999999999999999/*", "bytes +0-1/2" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_int_equal(spout_parse_content_range(bad[i], &range, &size), SPOUT_EPROTO);
+    assert_int_equal(spout_parse_content_range(NULL, &range, &size), SPOUT_EPROTO);
+    assert_int_equal(size, 47);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_table) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(content_ranges_are_read),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

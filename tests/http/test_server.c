@@ -142,6 +142,12 @@ static void refuses_unsound_options(void **state)
     const spout_http_server_options options = { .max_body_size = -3 };
     assert_null(spi_http_server_new(&test_service_table, &kit.service, &options));
     assert_int_equal(spout_error_code_current(), SPOUT_EINVAL);
+    const spout_http_server_options gopher = { .protocol = "gopher" };
+    assert_null(spi_http_server_new(&test_service_table, &kit.service, &gopher));
+    const char *const nonsense[] = { "10.0.0.0/8", "nonsense", NULL };
+    const spout_http_server_options proxies = { .trusted_downstream = nonsense };
+    assert_null(spi_http_server_new(&test_service_table, &kit.service, &proxies));
+    assert_non_null(strstr(spout_error_message(), "\"nonsense\""));
     spout_http_server_free(NULL);
 }
 

@@ -224,6 +224,47 @@ static void walks_its_members(void **state)
     spout_topic_free(empty);
 }
 
+static void policy_may_be_1008(void **state)
+{
+    (void)state;
+    static const spout_websocket_handler strict = { .max_queue_size = 1000,
+        .queue_policy = SPOUT_QUEUE_CLOSE_1008 };
+    client slow;
+    assert_int_equal(spout_topic_join(topic, connect_client(&slow, &strict)), 0);
+    slow.stuck = 999;
+    slow.takes_nothing = true;
+    assert_int_equal(publish("too much", NULL), COUNT);
+    turn();
+    expect_close(&slow, 1008, "reading too slowly");
+    client_finish(&slow);
+}
+
+static void policy_may_be_to_drop(void **state)
+{
+    (void)state;
+    static const spout_websocket_handler lossy = { .max_queue_size = 1000,
+        .queue_policy = SPOUT_QUEUE_DROP_NEWEST };
+    client slow;
+    spout_websocket *lossy_one = connect_client(&slow, &lossy);
+    assert_int_equal(spout_topic_join(topic, lossy_one), 0);
+    slow.stuck = 990;
+    slow.takes_nothing = true;
+    assert_int_equal(publish("fits", NULL), COUNT + 1);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(publish("missed", NULL), COUNT);
+    turn();
+    assert_false(spout_websocket_is_closed(lossy_one));
+    assert_int_equal(spout_websocket_dropped(lossy_one), 3);
+    assert_int_equal(count_in_log("WebSocket misses messages (10.1.2.3): "), 1);
+    slow.stuck = 0;
+    assert_int_equal(publish("again", NULL), COUNT + 1);
+    expect_text(&slow, "fits");
+    expect_text(&slow, "again");
+    expect_nothing(&slow);
+    assert_int_equal(spout_websocket_dropped(lossy_one), 3);
+    client_finish(&slow);
+}
+
 int main(void)
 {
 #define with_members(name) cmocka_unit_test_setup_teardown(name, join_all, leave_all)
@@ -239,6 +280,8 @@ int main(void)
         with_members(empty_queue_takes_a_large_message),
         with_members(member_that_is_being_lost_is_skipped),
         with_members(walks_its_members),
+        with_members(policy_may_be_1008),
+        with_members(policy_may_be_to_drop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

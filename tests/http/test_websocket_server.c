@@ -175,7 +175,8 @@ static int request_socket(const char *behind)
     char request[1024];
     int len = snprintf(request, sizeof request,
         "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n%s",
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n%s",
         behind);
     send_bytes(fds[1], request, (size_t)len);
     turn();
@@ -390,17 +391,16 @@ static void topic_closes_who_does_not_read(void **state)
     spout_topic_free(topic);
 }
 
-static void is_small_while_idle(void **state)
+static void check_idle_size(const spout_websocket_handler *kind)
 {
-    (void)state;
     enum { COUNT = 200 };
     int fds[COUNT];
-    connect_socket(&echoing);
+    connect_socket(kind);
     size_t before = 0;
     for (int i = 0; i < COUNT; i++) {
         if (i == COUNT / 2)
             before = heap_bytes;
-        fds[i] = connect_socket(&echoing);
+        fds[i] = connect_socket(kind);
         send_frame(fds[i], 0x81, "x", 1);
         turn();
     }
@@ -409,6 +409,21 @@ static void is_small_while_idle(void **state)
     assert_true(each <= 512);
     for (int i = 0; i < COUNT; i++)
         close(fds[i]);
+}
+
+static void is_small_while_idle(void **state)
+{
+    (void)state;
+    check_idle_size(&echoing);
+}
+
+static void is_small_while_idle_with_compression(void **state)
+{
+    (void)state;
+    static const spout_websocket_compression usual;
+    static const spout_websocket_handler packing = { .message = echo, .compression = &usual };
+    check_idle_size(&packing);
+    assert_true(spout_websocket_is_compressed(newest));
 }
 
 /* Counts what is asked for. */
@@ -447,6 +462,7 @@ int main(void)
         on_server(echoes_large_messages),
         on_server(topic_closes_who_does_not_read),
         on_server(is_small_while_idle),
+        on_server(is_small_while_idle_with_compression),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

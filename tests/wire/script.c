@@ -440,6 +440,8 @@ static void run_server(wire_script *script, int number, const char *rest)
         { "write_timeout_ms", &options->write_timeout_ms },
         { "drain_timeout_ms", &options->drain_timeout_ms },
         { "max_connections", &options->max_connections },
+        { "request_timeout_ms", &options->request_timeout_ms },
+        { "chunk_size", &options->chunk_size },
     };
     char name[32];
     long long value;
@@ -448,6 +450,16 @@ static void run_server(wire_script *script, int number, const char *rest)
         for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
             if (strcmp(names[i].name, name) == 0)
                 *names[i].value = value;
+    static const char *const proxies[] = { "192.0.2.0/24", "10.0.0.0/8", NULL };
+    static const char *const others[] = { "10.0.0.0/8", NULL };
+    options->decompress_request = strstr(rest, "decompress_request") != NULL;
+    options->xheaders = strstr(rest, "xheaders") != NULL;
+    if (strstr(rest, "trusts_us"))
+        options->trusted_downstream = proxies;
+    else if (strstr(rest, "trusts_others"))
+        options->trusted_downstream = others;
+    if (strstr(rest, "as_https"))
+        options->protocol = "https";
     options->no_keep_alive = strstr(rest, "no_keep_alive") != NULL;
     script->kit.service.own_errors = strstr(rest, "own_errors") != NULL;
 }

@@ -1,0 +1,95 @@
+#include "http/connection.h"
+
+#include <spout/error.h>
+
+static const char cut_short[] = "the body's gzip is cut short";
+
+static spi_gunzip *need_inflater(spi_http1_exchange *exchange)
+{
+    if (!exchange->inflater)
+        exchange->inflater = spi_gunzip_new(exchange->base.max_body);
+    return exchange->inflater;
+}
+
+static int status_of(long result)
+{
+    return result == SPOUT_ELIMIT ? 413 : 400;
+}
+
+/* All of `in`, appended. */
+static long inflate_all(spi_gunzip *inflater, spout_bytes in, spi_buffer *out)
+{
+    enum { STEP = 16 * 1024 };
+    long result;
+    do {
+        char *room = spi_buffer_reserve(out, STEP);
+        if (!room)
+            return SPOUT_ELIMIT;
+        result = spi_gunzip_feed(inflater, &in, room, STEP);
+        spi_buffer_commit(out, result > 0 ? (size_t)result : 0);
+    } while (result > 0);
+    if (result == 0 && !spi_gunzip_is_complete(inflater))
+        return spout_error_set(SPOUT_EPROTO, "%s", cut_short);
+    return result;
+}
+
+int spi_http1_inflate_body(spi_http1_exchange *exchange)
+{
+    spi_exchange *base = &exchange->base;
+    spi_buffer out;
+    spi_buffer_init(&out, SIZE_MAX / 4); /* the inflater has the limit */
+    long result = inflate_all(need_inflater(exchange), base->body, &out);
+    if (result < 0) {
+        spi_buffer_release(&out);
+        return status_of(result);
+    }
+    spi_buffer_release(&exchange->content);
+    exchange->content = out;
+    base->body.len = spi_buffer_len(&exchange->content);
+    base->body.data = spi_buffer_text(&exchange->content);
+    return 0;
+}
+
+static size_t piece_size(const spi_http1_exchange *exchange)
+{
+    enum { MOST = 64 * 1024 };
+    const spout_http_server *server = exchange->connection->server;
+    size_t size = server ? server->limits.chunk_size : MOST;
+    return size < MOST ? size : MOST;
+}
+
+/* What the inflater can give of the bytes that are there: as spi_gunzip_feed, but a status set. */
+static long inflate_more(spi_http1_exchange *exchange, spout_bytes *ret_piece)
+{
+    size_t room = piece_size(exchange);
+    if (!exchange->inflated)
+        exchange->inflated = spi_arena_chars(exchange->base.arena, room);
+    long result = spi_gunzip_feed(
+        need_inflater(exchange), &exchange->compressed, exchange->inflated, room);
+    if (result < 0)
+        return spi_http1_fail_body(exchange, status_of(result),
+            result == SPOUT_ELIMIT ? "the body is too large when inflated"
+                                   : "the body's gzip is damaged");
+    *ret_piece = (spout_bytes){ exchange->inflated, (size_t)result };
+    return result;
+}
+
+int spi_http1_inflate_piece(spi_http1_exchange *exchange,
+    int (*next)(spi_http1_exchange *exchange, spout_bytes *ret_piece), spout_bytes *ret_piece)
+{
+    for (;;) {
+        long result = exchange->inflater && !exchange->failed && !exchange->base.gone
+                          ? inflate_more(exchange, ret_piece)
+                          : 0;
+        if (result != 0)
+            return result > 0 ? 1 : (int)result;
+        int got = next(exchange, &exchange->compressed);
+        if (got < 0)
+            return got;
+        if (got == 0 && exchange->inflater && !spi_gunzip_is_complete(exchange->inflater))
+            return spi_http1_fail_body(exchange, 400, cut_short);
+        if (got == 0)
+            return 0;
+        need_inflater(exchange);
+    }
+}
