@@ -21,9 +21,10 @@ SPOUT_API int spout_run_in_executor(int (*fn)(void *arg), void *arg) SPOUT_SUSPE
 /*
  * Threads of somebody else's, instead of the loop's own pool.
  *
- * `submit` has run(job) called once, soon, in a thread that is not the loop's; or it refuses with < 0
- * and the error set, which becomes the result. It is called on the loop and must not wait. Work that
- * is given to it can't be dropped any more. It must have run everything before the loop is freed.
+ * `submit` has run(job) called once, soon, in a thread that is not the loop's; or it refuses with <
+ * 0 and the error set, which becomes the result. It is called on the loop and must not wait. Work
+ * that is given to it can't be dropped any more. It must have run everything before the loop is
+ * freed.
  */
 typedef struct spout_executor {
     int (*submit)(void *self, void (*run)(void *job), void *job);
@@ -31,7 +32,8 @@ typedef struct spout_executor {
     void *reserved[4];
 } spout_executor;
 
-/* For the current loop's work from now on (set_default_executor); copied. NULL: its own pool again. */
+/* For the current loop's work from now on (set_default_executor); copied. NULL: its own pool again.
+   */
 SPOUT_API int spout_set_default_executor(const spout_executor *executor);
 
 #ifdef __cplusplus

@@ -19,9 +19,11 @@ SPOUT_API int spout_cpu_count(void);
  * A child that dies by a signal or ends with a status other than 0 is started again with the same
  * id, up to `max_restarts` times in all (0: 100), after the third at most one a second; beyond that
  * the others are ended and SPOUT_EFAILED returned. SIGTERM and SIGINT to the parent are passed on
- * to the children; a child that one of them ends was asked to, and is not started again. SPOUT_ESTATE once a loop or an executor thread
- * exists in the process: it could only be copied half. Children have default signal dispositions,
- * and end if the parent is killed (Linux).
+ * to the children, and SIGHUP if the program does not leave it at its default (children ignore it
+ * then until they handle it themselves); a child that one of them ends was asked to, and is not
+ * started again. SPOUT_ESTATE once a loop or an executor thread exists in the process: it could
+ * only be copied half. Children have default signal dispositions, and end if the parent is killed
+ * (Linux).
  *
  * Example:
  *     int task_id;

@@ -9,10 +9,11 @@
  * error page: the status that spout_fail gave it, else 500, logged with its causes. A positive
  * result is a programming error (500).
  *
- * Order for each request (RequestHandler): initialize → set_default_headers → 405 if there is no
- * such method → prepare → the method → the reply is sent → access log → on_finish. A prepare that
- * finishes the reply ends it there. An OPTIONS without a method of its own answers 204 with Allow,
- * after prepare; where no route matches, prepare of the default handler runs before the 404.
+ * Order for each request (RequestHandler): initialize → set_default_headers → [middleware: 405 if
+ * there is no such method → 400 if the query isn't UTF-8 → XSRF check → prepare → addslash,
+ * removeslash, authenticated → the method] → the reply is sent → access log → on_finish. A prepare
+ * that finishes the reply ends it there. An OPTIONS without a method of its own answers 204 with
+ * Allow, after prepare; where no route matches, prepare of the default handler runs before the 404.
  *
  * A request that failed because its client went away (SPOUT_ECLOSED, SPOUT_ECANCELED) is logged
  * with status 499, and not as an error.
@@ -48,6 +49,10 @@ extern "C" {
 typedef struct spout_application spout_application;
 typedef struct spout_request spout_request;
 typedef struct spout_handler spout_handler;
+struct spout_cookie_options;
+struct spout_cors_options;
+struct spout_secret;
+struct spout_session_options;
 struct spout_websocket_handler;
 struct spout_static_options;
 
@@ -76,6 +81,10 @@ struct spout_handler {
     spout_method *on_connection_close;
     /* Writes the page for spout_get_status(r); the error is spout_error_current. */
     spout_method *write_error;
+    /* Calls spout_set_current_user if there is one; < 0 fails the request. See <spout/auth.h>. */
+    spout_method *get_current_user;
+    /* Instead of spout_check_xsrf_cookie. */
+    spout_method *check_xsrf_cookie;
 
     /* GET upgrades; one that asks for no upgrade goes to .get, or 400. */
     const struct spout_websocket_handler *websocket;
@@ -87,9 +96,21 @@ struct spout_handler {
     int stream_body;     /* the method starts when the head is there: spout_read_body */
     int cancel_on_close; /* the client's leaving, or the end of its input, cancels the coroutine */
     int raw_arguments;   /* a query that isn't UTF-8 is the method's business: it reads raw pairs */
+    int authenticated;   /* the methods are for users that are logged in: <spout/auth.h> */
+    int xsrf_cookies;    /* the XSRF check before prepare; unset in all bases: the application's */
+    int addslash;        /* GET and HEAD of a path without its last slash: 301 to it; others: 404 */
+    int removeslash;     /* the other way round */
     int etag;            /* automatic ETag and 304 for complete 200 replies to GET and HEAD: on */
+    int compress_response; /* unset in all bases: the application's */
     int64_t max_body_size; /* instead of the server's; SPOUT_NONE: no limit */
     int64_t body_timeout_ms;
+    const char *login_url;                 /* instead of the application's */
+    spout_method *const *middleware;       /* ended by NULL: <spout/middleware.h> */
+    const struct spout_cors_options *cors; /* the same page */
+    /* A table of its own for paths that the route's pattern matches, which decides only whether to
+       look there: the patterns of the table are for the whole path again. Where none of them
+       matches, the outer table goes on. All other members are unused then. */
+    const struct spout_route *routes;
     void *reserved[4];
 };
 
@@ -106,14 +127,50 @@ typedef struct spout_route {
 /* What the access log knows of a finished request; scoped to the call. */
 typedef void spout_log_function(spout_request *r);
 
+/* What the message of an access log record is. JSON: an object with time (RFC 3339), status,
+   method, uri, host, remote_ip, duration_ms, bytes (of the body, before it was framed), handler,
+   request_id, user_agent, referer and remark; those that are not known are left out. */
+typedef enum spout_access_log_format {
+    SPOUT_ACCESS_LOG_TEXT, /* "200 GET /x (127.0.0.1) 1.23ms", and " [request id]" */
+    SPOUT_ACCESS_LOG_JSON
+} spout_access_log_format;
+
+/* Copied; what it points at is not, unless it says so: that outlives the application. */
 typedef struct spout_application_options {
     void *data; /* spout_data(r) */
     /* When nothing matches: its methods if it has one for the request, else 404 with its default
        headers and its write_error. NULL: 404. */
     const spout_handler *default_handler;
+    spout_method *const *middleware;  /* around all requests, ended by NULL: <spout/middleware.h> */
     spout_log_function *log_function; /* instead of the access log; spout_no_log switches it off */
-    bool serve_traceback;             /* error pages show message and causes: for development */
-    const char *server_header;        /* NULL: "Waterspout/VERSION"; "": none */
+    spout_access_log_format access_log;
+    const char *request_id_header; /* "X-Request-Id": read, sent back and logged; NULL: off */
+    bool serve_traceback;          /* error pages show message and causes: for development */
+    const char *server_header;     /* NULL: "Waterspout/VERSION"; "": none */
+
+    /* Replies of types that shrink (text, JSON, JavaScript, XML, SVG) are sent as the client likes
+       them best: brotli where the library was built with it, gzip, or plain. Complete ones from
+       1,024 bytes on, and each part that is flushed. They vary by Accept-Encoding; an automatic
+       ETag differs for each coding, a strong one of the handler becomes weak. Not for 206, files
+       that are sent from disk, what has a Content-Encoding, Cache-Control: no-transform. Don't
+       compress pages that show secrets next to what the client has sent (BREACH). */
+    bool compress_response;
+
+    /* Keys for signed cookies and sessions, see <spout/cookies.h>: one, or several ended by { 0 },
+       of which the one with .key_version signs. */
+    const char *cookie_secret;
+    const struct spout_secret *cookie_secrets;
+    int key_version;
+
+    /* Forged requests from other sites are refused: see <spout/auth.h>. */
+    bool xsrf_cookies;
+    int xsrf_cookie_version;      /* of the tokens that are made: 1 or 2; 0: 2 */
+    const char *xsrf_cookie_name; /* NULL: "_xsrf"; "__Host-xsrf" keeps subdomains out */
+    const struct spout_cookie_options *xsrf_cookie_options; /* copied */
+    const struct spout_session_options *session;            /* NULL: none; see <spout/session.h> */
+    const char *login_url;    /* where .authenticated handlers send those who aren't */
+    const char *default_host; /* requests for other hosts see the routes of this one too */
+
     spout_http_server_options http;
     void *reserved[4];
 } spout_application_options;
@@ -125,6 +182,13 @@ SPOUT_API spout_application *spout_application_new(
     const spout_route *routes, const spout_application_options *options);
 SPOUT_API void spout_application_free(
     spout_application *application); /* its servers first, which it frees too; NULL is fine */
+
+/* Routes for hosts that match a regular expression as a whole (add_handlers): of the Host header,
+   lower-cased, without its port. They go before the application's own table; of several calls the
+   earlier counts. The requests of a running application see them at once. SPOUT_EINVAL as
+   spout_application_new; then nothing is changed. */
+SPOUT_API int spout_application_add_handlers(
+    spout_application *application, const char *host_pattern, const spout_route *routes);
 
 SPOUT_API void *spout_application_data(spout_application *application);
 
@@ -155,8 +219,12 @@ SPOUT_API const char *spout_path(spout_request *r);         /* its path, still p
 SPOUT_API const char *spout_query(spout_request *r);        /* behind '?', "" if none */
 SPOUT_API const char *spout_http_version(spout_request *r); /* "HTTP/1.1" */
 SPOUT_API const char *spout_protocol(spout_request *r);     /* "http" or "https" */
-SPOUT_API const char *spout_host(spout_request *r);         /* host[:port], lower-cased */
-SPOUT_API const char *spout_remote_ip(spout_request *r);    /* "" for a Unix socket */
+/* What the connection has agreed on, and whose certificate the client has (get_ssl_certificate):
+   see <spout/tls.h>. SPOUT_ESTATE for "http", also behind a proxy that ends TLS. */
+struct spout_tls_info;
+SPOUT_API int spout_request_tls_info(spout_request *r, struct spout_tls_info *ret_info);
+SPOUT_API const char *spout_host(spout_request *r);      /* host[:port], lower-cased */
+SPOUT_API const char *spout_remote_ip(spout_request *r); /* "" for a Unix socket */
 
 /* A request header by name, case ignored; repeated ones joined by ", "; `fallback` if there is
    none. Bytes that aren't UTF-8 are read as Latin-1. */
@@ -267,6 +335,35 @@ SPOUT_API void *spout_state(spout_request *r); /* the request's, zeroed; NULL wi
 SPOUT_API const char *spout_handler_name(spout_request *r); /* "" if the handler has none */
 SPOUT_API int64_t spout_request_time_us(spout_request *r);  /* since the head was complete */
 SPOUT_API spout_application *spout_request_application(spout_request *r);
+
+/*
+ * Ready-made methods.
+ *
+ * Example:
+ *     static const spout_handler moved = {
+ *         .get = spout_redirect_handler,
+ *         .config = &(const spout_redirect_options){ .url = "/new/{0}" },
+ *     };
+ *     static const spout_handler gone = {
+ *         .any = spout_error_handler, .config = &(const spout_error_options){ .status = 410 } };
+ */
+typedef struct spout_redirect_options {
+    const char *url; /* {0}, {1} … and {name} stand for the captures, percent-encoded */
+    bool temporary;  /* 302 instead of 301 */
+    void *reserved[4];
+} spout_redirect_options;
+/* RedirectHandler: the query is appended. .config is spout_redirect_options. 403 where a capture
+   would lead to another host ("//evil"). */
+SPOUT_API int spout_redirect_handler(spout_request *r) SPOUT_SUSPENDS;
+
+typedef struct spout_error_options {
+    int status;
+    const char *message; /* for the log; NULL: nothing to say */
+    void *reserved[4];
+} spout_error_options;
+/* ErrorHandler: .config is spout_error_options. As .any of a handler it is exempt from the XSRF
+   check. */
+SPOUT_API int spout_error_handler(spout_request *r);
 
 /*
  * Static files (StaticFileHandler): GET and HEAD, ETag, Last-Modified, conditions, ranges (several

@@ -2,6 +2,7 @@
 #include "web/request.h"
 
 #include <spout/log.h>
+#include <spout/middleware.h>
 
 void spout_no_log(spout_request *r)
 {
@@ -28,12 +29,17 @@ static void write_line(spout_request *r)
     spout_log_level level = level_of(status);
     if (!spout_log_enabled(level))
         return;
+    if (r->application->options.access_log == SPOUT_ACCESS_LOG_JSON) {
+        spi_request_log_json(r, level);
+        return;
+    }
     const spi_request_head *head = &r->exchange->head;
+    const char *id = r->application->options.request_id_header ? spout_request_id(r) : NULL;
     long long hundredths = (long long)spout_request_time_us(r) / 10;
     const char *remark = r->remark ? r->remark : "";
-    spout_log(SPOUT_LOGGER_ACCESS, level, "%d %s %s (%s) %lld.%02lldms%s%s", status,
+    spout_log(SPOUT_LOGGER_ACCESS, level, "%d %s %s (%s) %lld.%02lldms%s%s%s%s%s", status,
         head->method_text, head->target.data, spout_remote_ip(r), hundredths / 100,
-        hundredths % 100, *remark ? ": " : "", remark);
+        hundredths % 100, id ? " [" : "", id ? id : "", id ? "]" : "", *remark ? ": " : "", remark);
 }
 
 void spi_request_log(spout_request *r)

@@ -1,10 +1,15 @@
 #include "web/application.h"
 
+#include <spout/cookies.h>
 #include <spout/error.h>
 #include <spout/version.h>
 
 #include "base/memory.h"
 #include "http/server.h"
+#include "web/cookie_line.h"
+#include "web/session.h"
+
+enum { MAX_DEPTH = 16 };
 
 static const spout_handler no_handler = { 0 };
 
@@ -22,6 +27,7 @@ static const spi_handler *add_handler(spout_application *application, const spou
     spi_handler *handler = spi_handler_new(application->arena, source);
     if (!handler)
         return NULL;
+    spi_handler_apply(handler, application->arena, &application->options);
     handler->next = application->handlers;
     application->handlers = handler;
     return handler;
@@ -35,30 +41,61 @@ static int check_route(const spout_route *route, const spi_route *compiled)
     return 0;
 }
 
-static int add_route(spout_application *application, const spout_route *route)
+static int add_table(
+    spout_application *application, spi_router *router, const spout_route *routes, int depth);
+
+static int add_nested(
+    spout_application *application, spi_router *router, const spout_route *route, int depth)
+{
+    if (depth >= MAX_DEPTH)
+        return spout_error_set(SPOUT_EINVAL,
+            "route \"%s\": tables are nested more than %d deep, or in a circle", route->pattern,
+            MAX_DEPTH);
+    spi_router *nested = spi_arena_alloc(application->arena, sizeof *nested);
+    int result = add_table(application, nested, route->handler->routes, depth + 1);
+    if (result < 0)
+        return result;
+    result = spi_router_add_nested(router, application->arena, route->pattern, nested);
+    if (result < 0)
+        spi_router_finish(nested);
+    return result;
+}
+
+static int add_route(
+    spout_application *application, spi_router *router, const spout_route *route, int depth)
 {
     if (!route->handler)
         return spout_error_set(SPOUT_EINVAL, "route \"%s\" has no handler", route->pattern);
+    if (route->handler->routes)
+        return add_nested(application, router, route, depth);
     const spi_handler *handler = add_handler(application, route->handler);
     if (!handler)
         return spout_error_set(
             SPOUT_EINVAL, "route \"%s\": %s", route->pattern, spout_error_message());
-    spi_router *router = &application->router;
     int result = spi_router_add(router, application->arena, route->pattern, handler);
     return result < 0 ? result : check_route(route, &router->routes[router->count - 1]);
 }
 
-static int add_routes(spout_application *application, const spout_route *routes)
+static int add_table(
+    spout_application *application, spi_router *router, const spout_route *routes, int depth)
 {
     uint32_t count = 0;
     while (routes && routes[count].pattern)
         count++;
-    spi_router_init(&application->router, application->arena, count);
+    spi_router_init(router, application->arena, count);
     for (uint32_t i = 0; i < count; i++) {
-        if (add_route(application, &routes[i]) < 0)
+        if (add_route(application, router, &routes[i], depth) < 0) {
+            spi_router_finish(router);
             return SPOUT_EINVAL;
+        }
     }
     return 0;
+}
+
+int spi_application_add_routes(
+    spout_application *application, spi_router *router, const spout_route *routes)
+{
+    return add_table(application, router, routes, 0);
 }
 
 static int set_server_field(spout_application *application)
@@ -75,6 +112,46 @@ static int set_server_field(spout_application *application)
     return 0;
 }
 
+/* A key that is missing by mistake would let anyone sign. */
+static int check_secrets(const spout_application_options *options)
+{
+    const spout_secret *secret = options->cookie_secrets;
+    bool signs = !secret;
+    if (options->cookie_secret && (secret || !*options->cookie_secret))
+        return spout_error_set(
+            SPOUT_EINVAL, "cookie_secret is empty, or there are cookie_secrets as well");
+    for (; secret && secret->key; secret++) {
+        if (!*secret->key || secret->version < 0)
+            return spout_error_set(SPOUT_EINVAL, "one of cookie_secrets has an empty key");
+        signs = signs || secret->version == options->key_version;
+    }
+    if (!signs || options->key_version < 0)
+        return spout_error_set(
+            SPOUT_EINVAL, "cookie_secrets has no key with key_version %d", options->key_version);
+    return 0;
+}
+
+static int check_names(spout_application *application)
+{
+    spout_application_options *options = &application->options;
+    if (options->xsrf_cookie_version < 0 || options->xsrf_cookie_version > 2)
+        return spout_error_set(SPOUT_EINVAL, "xsrf_cookie_version is 1 or 2");
+    if (!options->xsrf_cookie_name)
+        options->xsrf_cookie_name = "_xsrf";
+    const char *id_header = options->request_id_header;
+    if (id_header && !spi_is_token(id_header, strlen(id_header)))
+        return spout_error_set(SPOUT_EINVAL, "request_id_header is no name of a header");
+    const char *line = spi_cookie_line(
+        application->arena, options->xsrf_cookie_name, "x", options->xsrf_cookie_options, 0);
+    if (!line)
+        return spout_error_wrap(SPOUT_EINVAL, "the XSRF cookie can't be set so");
+    if (options->xsrf_cookie_options)
+        options->xsrf_cookie_options = memcpy(
+            spi_arena_alloc(application->arena, sizeof(spout_cookie_options)),
+            options->xsrf_cookie_options, sizeof(spout_cookie_options));
+    return 0;
+}
+
 static int build(spout_application *application, const spout_route *routes)
 {
     for (size_t i = 0; i < sizeof application->options.reserved / sizeof(void *); i++) {
@@ -82,7 +159,10 @@ static int build(spout_application *application, const spout_route *routes)
             return spout_error_set(
                 SPOUT_EINVAL, "reserved members of application options must be zero");
     }
-    if (set_server_field(application) < 0 || add_routes(application, routes) < 0)
+    if (check_secrets(&application->options) < 0 || check_names(application) < 0 ||
+        spi_session_check(application->options.session, &application->options) < 0 ||
+        set_server_field(application) < 0 ||
+        spi_application_add_routes(application, &application->router, routes) < 0)
         return SPOUT_EINVAL;
     const spout_handler *fallback = application->options.default_handler;
     application->default_handler = add_handler(application, fallback ? fallback : &no_handler);
@@ -94,6 +174,10 @@ static void destroy(spout_application *application)
     for (spi_handler *handler = application->handlers; handler; handler = handler->next)
         spi_handler_finish(handler);
     spi_router_finish(&application->router);
+    for (spi_host_rule *rule = application->hosts; rule; rule = rule->next) {
+        spi_pattern_finish(&rule->pattern);
+        spi_router_finish(&rule->router);
+    }
     spi_arena_free(application->arena);
     spi_free(application);
 }

@@ -14,10 +14,18 @@ typedef struct spi_server_link {
     spout_http_server *server;
 } spi_server_link;
 
+/* Routes for certain hosts. */
+typedef struct spi_host_rule {
+    struct spi_host_rule *next;
+    spi_pattern pattern;
+    spi_router router;
+} spi_host_rule;
+
 struct spout_application {
     size_t refs; /* its owner's and one for each request that runs */
     spi_arena *arena;
     spi_router router;
+    spi_host_rule *hosts; /* in the order they were added */
     spi_handler *handlers;
     const spi_handler *default_handler; /* an empty one if the author gave none */
     spi_server_link *servers;
@@ -27,6 +35,15 @@ struct spout_application {
 
 void spi_application_ref(spout_application *application);
 void spi_application_unref(spout_application *application);
+
+/* As spi_router_match, over the routes of the host and those for all hosts (hosts.c); for an
+   application that has any of the former. */
+int spi_application_match(const spout_application *application, spi_matcher *matcher,
+    spi_arena *arena, const spi_request_head *head, spi_match *ret_match);
+
+/* Compiles a table into a router (application.c); on failure it has been finished. */
+int spi_application_add_routes(
+    spout_application *application, spi_router *router, const spout_route *routes);
 
 /* How requests come in: see exchange.h. self is the application. */
 extern const spi_service spi_application_service;

@@ -23,7 +23,8 @@ typedef struct spi_input {
 
 spi_input *spi_request_input(spout_request *r);
 
-/* Before prepare: 400 for a query that isn't UTF-8, so that nobody waits for an answer that it spoils. */
+/* Before prepare: 400 for a query that isn't UTF-8, so that nobody waits for an answer that it
+   spoils. */
 int spi_arguments_check_query(spout_request *r);
 
 /* Received bytes as text: themselves if they are UTF-8, else read as Latin-1; blanked where there

@@ -11,12 +11,11 @@ int spi_answer_options(spout_request *r)
 const char *spout_reverse_url(
     spout_request *r, const char *name, const char *const *values, size_t count)
 {
-    const spi_router *router = &r->application->router;
-    for (uint32_t i = 0; i < router->count; i++) {
-        const spi_route *route = &router->routes[i];
-        if (strcmp(route->handler->name, name) == 0)
-            return spi_router_reverse(route, spi_request_arena(r), values, count);
-    }
+    const spi_route *route = spi_router_find_name(&r->application->router, name);
+    for (const spi_host_rule *rule = r->application->hosts; rule && !route; rule = rule->next)
+        route = spi_router_find_name(&rule->router, name);
+    if (route)
+        return spi_router_reverse(route, spi_request_arena(r), values, count);
     spout_error_set(SPOUT_ENOTFOUND, "reverse_url: no route is called \"%s\"", name);
     return NULL;
 }

@@ -24,11 +24,18 @@ static const char *add_etag(spout_request *r)
 {
     unsigned char hash[16];
     hash_pieces(&r->response, hash);
-    char *etag = spi_arena_chars(spi_request_arena(r), 35);
+    const char *coding = r->response.coding; /* each coding is a representation of its own */
+    size_t coding_len = coding ? strlen(coding) : 0;
+    char *etag = spi_arena_chars(spi_request_arena(r), 36 + coding_len);
     etag[0] = '"';
     spi_hex_encode(etag + 1, hash, sizeof hash);
-    etag[33] = '"';
-    etag[34] = '\0';
+    char *at = etag + 33;
+    if (coding) {
+        *at++ = '-';
+        memcpy(at, coding, coding_len);
+        at += coding_len;
+    }
+    memcpy(at, "\"", 2);
     spi_response_add(r, "Etag", etag);
     return etag;
 }

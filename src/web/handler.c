@@ -3,6 +3,7 @@
 #include <spout/error.h>
 
 #include "base/buffer.h"
+#include "web/cors.h"
 #include "web/static.h"
 #include "web/upgrade.h"
 
@@ -30,9 +31,27 @@ static const size_t method_members[] = {
     offsetof(spout_handler, on_finish),
     offsetof(spout_handler, on_connection_close),
     offsetof(spout_handler, write_error),
+    offsetof(spout_handler, get_current_user),
+    offsetof(spout_handler, check_xsrf_cookie),
 };
 
-enum { METHOD_MEMBERS = sizeof method_members / sizeof method_members[0] };
+/* The members that are flags. */
+static const size_t flag_members[] = {
+    offsetof(spout_handler, stream_body),
+    offsetof(spout_handler, cancel_on_close),
+    offsetof(spout_handler, raw_arguments),
+    offsetof(spout_handler, authenticated),
+    offsetof(spout_handler, xsrf_cookies),
+    offsetof(spout_handler, addslash),
+    offsetof(spout_handler, removeslash),
+    offsetof(spout_handler, etag),
+    offsetof(spout_handler, compress_response),
+};
+
+enum {
+    METHOD_MEMBERS = sizeof method_members / sizeof method_members[0],
+    FLAG_MEMBERS = sizeof flag_members / sizeof flag_members[0]
+};
 
 static spout_method *get_member(const spout_handler *handler, size_t i)
 {
@@ -46,20 +65,30 @@ static void set_member(spout_handler *handler, size_t i, spout_method *method)
     memcpy((char *)handler + method_members[i], &method, sizeof method);
 }
 
+static int get_flag(const spout_handler *handler, size_t i)
+{
+    int flag;
+    memcpy(&flag, (const char *)handler + flag_members[i], sizeof flag);
+    return flag;
+}
+
 static void inherit(spout_handler *to, const spout_handler *from)
 {
     for (size_t i = 0; i < METHOD_MEMBERS; i++) {
         if (!get_member(to, i))
             set_member(to, i, get_member(from, i));
     }
+    for (size_t i = 0; i < FLAG_MEMBERS; i++) {
+        if (!get_flag(to, i))
+            memcpy((char *)to + flag_members[i], (const char *)from + flag_members[i], sizeof(int));
+    }
     to->websocket = to->websocket ? to->websocket : from->websocket;
     to->static_files = to->static_files ? to->static_files : from->static_files;
     to->config = to->config ? to->config : from->config;
     to->state_size = to->state_size ? to->state_size : from->state_size;
-    to->stream_body = to->stream_body ? to->stream_body : from->stream_body;
-    to->cancel_on_close = to->cancel_on_close ? to->cancel_on_close : from->cancel_on_close;
-    to->raw_arguments = to->raw_arguments ? to->raw_arguments : from->raw_arguments;
-    to->etag = to->etag ? to->etag : from->etag;
+    to->middleware = to->middleware ? to->middleware : from->middleware;
+    to->cors = to->cors ? to->cors : from->cors;
+    to->login_url = to->login_url ? to->login_url : from->login_url;
     to->max_body_size = to->max_body_size ? to->max_body_size : from->max_body_size;
     to->body_timeout_ms = to->body_timeout_ms ? to->body_timeout_ms : from->body_timeout_ms;
 }
@@ -105,10 +134,17 @@ static bool is_flag(int value)
 
 static int check_values(const spout_handler *spec, const spout_handler *source)
 {
-    if (!is_flag(spec->stream_body) || !is_flag(spec->cancel_on_close) || !is_flag(spec->etag) ||
-        !is_flag(spec->raw_arguments))
+    for (size_t i = 0; i < FLAG_MEMBERS; i++) {
+        if (!is_flag(get_flag(spec, i)))
+            return spout_error_set(
+                SPOUT_EINVAL, "handler %s: a flag is 0, 1 or SPOUT_NONE", label(source));
+    }
+    if (spec->addslash > 0 && spec->removeslash > 0)
         return spout_error_set(
-            SPOUT_EINVAL, "handler %s: a flag is 0, 1 or SPOUT_NONE", label(source));
+            SPOUT_EINVAL, "handler %s has .addslash and .removeslash", label(source));
+    if (spec->cors && spi_cors_check(spec->cors) < 0)
+        return spout_error_set(
+            SPOUT_EINVAL, "handler %s: %s", label(source), spout_error_message());
     if (spec->max_body_size < SPOUT_ZERO || spec->body_timeout_ms < SPOUT_NONE)
         return spout_error_set(SPOUT_EINVAL, "handler %s: a limit is negative", label(source));
     if (spec->static_files && (spec->get || spec->head))
@@ -188,6 +224,10 @@ spi_handler *spi_handler_new(spi_arena *arena, const spout_handler *source)
     handler->etag = handler->spec.etag >= 0;
     handler->stream_body = handler->spec.stream_body > 0;
     handler->cancel_on_close = handler->spec.cancel_on_close > 0;
+    handler->authenticated = handler->spec.authenticated > 0;
+    handler->addslash = handler->spec.addslash > 0;
+    handler->removeslash = handler->spec.removeslash > 0;
+    handler->guarded = handler->authenticated || handler->addslash || handler->removeslash;
     fill_table(handler);
     handler->allow = write_allow(handler, arena);
     return handler;
@@ -197,4 +237,39 @@ void spi_handler_finish(spi_handler *handler)
 {
     spi_static_close(handler->static_root);
     handler->static_root = NULL;
+}
+
+static size_t count_methods(spout_method *const *list)
+{
+    size_t count = 0;
+    while (list && list[count])
+        count++;
+    return count;
+}
+
+static spout_method **join(spi_arena *arena, spout_method *const *outer, spout_method *const *inner)
+{
+    size_t outer_count = count_methods(outer), inner_count = count_methods(inner);
+    if (!outer_count && !inner_count)
+        return NULL;
+    spout_method **all = spi_arena_calloc(arena, (outer_count + inner_count + 1) * sizeof *all);
+    for (size_t i = 0; i < outer_count; i++)
+        all[i] = outer[i];
+    for (size_t i = 0; i < inner_count; i++)
+        all[outer_count + i] = inner[i];
+    return all;
+}
+
+void spi_handler_apply(
+    spi_handler *handler, spi_arena *arena, const spout_application_options *options)
+{
+    spout_handler *spec = &handler->spec;
+    bool by_default = options->xsrf_cookies && spec->any != spout_error_handler;
+    handler->checks_xsrf = spec->xsrf_cookies ? spec->xsrf_cookies > 0 : by_default;
+    handler->compresses = spec->compress_response ? spec->compress_response > 0
+                                                  : options->compress_response;
+    handler->chain = join(arena, options->middleware, spec->middleware);
+    handler->dresses = spec->cors || options->request_id_header;
+    if (!spec->login_url)
+        spec->login_url = options->login_url;
 }

@@ -20,13 +20,21 @@ typedef struct spi_handler {
     spout_method *methods[SPI_METHOD_COUNT]; /* NULL: 405 */
     struct spi_static_root *static_root;     /* NULL unless it serves files */
     struct spi_handler *next;                /* of the application */
+    spout_method **chain;                    /* all middleware, ended by NULL; NULL: none */
     bool etag, stream_body, cancel_on_close;
+    bool authenticated, addslash, removeslash;
+    bool guarded;                          /* one of these */
+    bool checks_xsrf, compresses, dresses; /* decided together with the application */
 } spi_handler;
 
 /* In the arena, but for what spi_handler_finish closes. NULL: a cycle of bases, a static folder
    that isn't there … */
 spi_handler *spi_handler_new(spi_arena *arena, const spout_handler *source);
 void spi_handler_finish(spi_handler *handler);
+
+/* What the application's options say where the handler is silent. */
+void spi_handler_apply(
+    spi_handler *handler, spi_arena *arena, const spout_application_options *options);
 
 /* What stands in where a handler has no method of its own. */
 int spi_answer_options(spout_request *r);

@@ -75,6 +75,14 @@ const char *spout_http_version(spout_request *r)
     return r->exchange->head.minor_version ? "HTTP/1.1" : "HTTP/1.0";
 }
 
+int spout_request_tls_info(spout_request *r, struct spout_tls_info *ret_info)
+{
+    spi_exchange *exchange = r->exchange;
+    if (!exchange->ops->tls_info)
+        return spout_error_set(SPOUT_ESTATE, "the connection does not speak TLS");
+    return exchange->ops->tls_info(exchange, ret_info);
+}
+
 const char *spout_protocol(spout_request *r)
 {
     return r->exchange->protocol;

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "http/date.h"
+#include "web/compress.h"
 #include "web/request.h"
 
 #include <stdarg.h>
@@ -215,7 +216,9 @@ static int begin_parts(spout_request *r)
     if (spi_status_is_bodiless(response->status) && response->len)
         return spout_error_set(
             SPOUT_EINVAL, "a reply with status %d has no body", response->status);
-    return spi_response_send_head(r, response->declared);
+    if (r->handler->compresses)
+        spi_compress_begin(r, false);
+    return spi_response_send_head(r, response->compressor ? -1 : response->declared);
 }
 
 static int send_parts(spout_request *r)
@@ -225,6 +228,8 @@ static int send_parts(spout_request *r)
     int result = check_failure(r);
     if (result == 0)
         result = begin_parts(r);
+    if (result == 0 && r->response.compressor)
+        result = spi_compress_pieces(r, false);
     return result < 0 ? result : spi_response_send_pieces(r);
 }
 

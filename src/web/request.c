@@ -7,7 +7,10 @@
 #include "base/memory.h"
 #include "http/websocket.h"
 #include "web/arguments.h"
+#include "web/cors.h"
 #include "web/upgrade.h"
+
+#include <spout/auth.h>
 
 #include <time.h>
 
@@ -35,6 +38,13 @@ spi_web_loop *spi_web_loop_of(spout_loop *loop)
     web->refused_at_ms = INT64_MIN;
     spi_loop_slot_set(loop, SPI_SLOT_WEB, web, free_web_loop);
     return web;
+}
+
+spi_extras *spi_request_extras(spout_request *r)
+{
+    if (!r->extras)
+        r->extras = spi_arena_calloc(spi_request_arena(r), sizeof *r->extras);
+    return r->extras;
 }
 
 spi_scope_guard spi_request_scope_enter(const spout_request *r)
@@ -102,8 +112,12 @@ static void decide(spout_request *r)
         return;
     }
     spi_web_loop *web = spi_web_loop_of(r->exchange->loop);
-    int found = spi_router_match(&r->application->router, &web->matcher, spi_request_arena(r),
-        head->path, strlen(head->path), &r->match);
+    const spout_application *application = r->application;
+    spi_arena *arena = spi_request_arena(r);
+    int found = application->hosts
+                    ? spi_application_match(application, &web->matcher, arena, head, &r->match)
+                    : spi_router_match(&application->router, &web->matcher, arena, head->path,
+                          strlen(head->path), &r->match);
     if (r->match.handler)
         r->handler = r->match.handler;
     if (found < 0) {
@@ -165,6 +179,11 @@ static int call_hook(spout_request *r, spout_method *hook)
         SPOUT_EFAILED, "a handler returned %d: it returns 0 or a negative code", result);
 }
 
+int spi_request_call(spout_request *r, spout_method *method)
+{
+    return call_hook(r, method);
+}
+
 static int call_guarded(void *arg)
 {
     spout_request *r = arg;
@@ -186,23 +205,55 @@ static int begin(spout_request *r)
         result = call_hook(r, handler->spec.initialize);
     if (result == 0 && handler->spec.set_default_headers)
         result = call_hook(r, handler->spec.set_default_headers);
-    if (result == 0 && r->refusal && r->refusal != 404)
-        result = refusal(r);
     return result;
+}
+
+static int check_xsrf(spout_request *r)
+{
+    spi_method method = r->exchange->head.method;
+    if (r->refusal || method == SPI_METHOD_GET || method == SPI_METHOD_HEAD ||
+        method == SPI_METHOD_OPTIONS)
+        return 0;
+    spout_method *check = r->handler->spec.check_xsrf_cookie;
+    return call_hook(r, check ? check : spout_check_xsrf_cookie);
+}
+
+static int run_methods(spout_request *r)
+{
+    const spi_handler *handler = r->handler;
+    if (handler->spec.cors && spi_cors_preflight(r))
+        return 0;
+    if (r->refusal && r->refusal != 404)
+        return refusal(r);
+    int result = spi_arguments_check_query(r);
+    if (result == 0 && handler->checks_xsrf)
+        result = check_xsrf(r);
+    if (result == 0 && handler->spec.prepare)
+        result = call_hook(r, handler->spec.prepare);
+    if (result < 0 || r->response.ended)
+        return result;
+    if (r->refusal)
+        return refusal(r);
+    if (handler->guarded) {
+        result = spi_request_guard(r);
+        if (result < 0 || r->response.ended)
+            return result;
+    }
+    return call_hook(r, r->method);
+}
+
+int spi_request_run_methods(spout_request *r)
+{
+    return run_methods(r);
 }
 
 static int run_handler(void *arg)
 {
     spout_request *r = arg;
-    const spi_handler *handler = r->handler;
     int result = begin(r);
-    if (result == 0)
-        result = spi_arguments_check_query(r);
-    if (result == 0 && handler->spec.prepare)
-        result = call_hook(r, handler->spec.prepare);
     if (result < 0 || r->response.ended)
         return result;
-    return r->refusal ? refusal(r) : call_hook(r, r->method);
+    return r->handler->chain ? spout_next(r) : run_methods(r);
 }
 
 void spi_request_default_headers(spout_request *r)

@@ -10,6 +10,8 @@
 #define SPI_REQUEST_H
 
 #include <spout/error.h>
+#include <spout/log.h>
+#include <spout/middleware.h>
 #include <spout/web.h>
 
 #include "http/exchange.h"
@@ -34,6 +36,17 @@ typedef struct spi_starter {
     bool handed; /* its exchange belongs to a WebSocket now, the request is gone */
 } spi_starter;
 
+/* What only some requests have: users, tokens. */
+typedef struct spi_extras {
+    void *user;
+    bool user_known;
+    const char *xsrf_token; /* as it goes out; NULL: not asked for yet */
+    const char *request_id; /* the same */
+    struct spi_session *session;
+    size_t next_middleware;
+    bool inside; /* of all middleware */
+} spi_extras;
+
 struct spout_request {
     spi_exchange *exchange;
     spout_application *application;
@@ -46,6 +59,7 @@ struct spout_request {
     spi_response response;
     struct spi_input *input; /* what has been asked for; NULL: nothing yet */
     void *state;
+    spi_extras *extras; /* NULL: nothing of it yet */
 
     const char *remark;   /* why an error was answered, for the access log; NULL: nothing to say */
     spout_error *failure; /* of a write or an argument, decides at the end; owned */
@@ -64,6 +78,18 @@ static inline spi_arena *spi_request_arena(const spout_request *r)
     return r->exchange->arena;
 }
 
+spi_extras *spi_request_extras(spout_request *r);
+
+/* Calls one of the handler's functions, whose result must not be positive. */
+int spi_request_call(spout_request *r, spout_method *method);
+
+/* The checks, prepare and the method: all that middleware is around. */
+int spi_request_run_methods(spout_request *r);
+
+/* .addslash, .removeslash and .authenticated: may answer, or fail, in place of the method
+   (guard.c). */
+int spi_request_guard(spout_request *r);
+
 /* Remembers the current error as the request's, if it is the first, and returns its code. */
 int spi_request_stick(spout_request *r);
 
@@ -75,6 +101,8 @@ void spi_request_default_headers(spout_request *r);
 
 /* The access log's line, once. */
 void spi_request_log(spout_request *r);
+/* The same as an object, a line of its own (json_log.c). */
+void spi_request_log_json(spout_request *r, spout_log_level level);
 /* Whether that line will be our own, with the remark, and written. */
 bool spi_request_logs_remark(const spout_request *r, int status);
 

@@ -2,7 +2,9 @@
 
 #include "base/text.h"
 #include "http/date.h"
+#include "web/compress.h"
 #include "web/request.h"
+#include "web/session.h"
 
 enum {
     FIRST_FIELDS = 8,
@@ -33,6 +35,9 @@ void spi_response_reset(spout_request *r)
     response->declared = -1;
     response->close = false;
     response->type_set = false;
+    response->compressor = NULL;
+    response->coding = NULL;
+    response->plain = 0;
     spi_response_drop_body(r);
 }
 
@@ -92,24 +97,34 @@ void spi_response_remove_at(spi_response *response, uint32_t at)
         (response->field_count - at) * sizeof *response->fields);
 }
 
-static spi_piece *new_piece(spout_request *r, size_t len)
+static spi_piece *link_piece(spi_response *response, spi_piece *piece)
 {
-    spi_response *response = &r->response;
-    size_t size = response->last ? response->last->size * 2 : FIRST_PIECE;
-    if (size > LARGEST_PIECE)
-        size = LARGEST_PIECE;
-    if (size < len)
-        size = len;
-    spi_piece *piece = spi_arena_alloc(spi_request_arena(r), sizeof *piece + size);
     piece->next = NULL;
     piece->len = 0;
-    piece->size = size;
     if (response->last)
         response->last->next = piece;
     else
         response->first = piece;
     response->last = piece;
     return piece;
+}
+
+static spi_piece *new_piece(spout_request *r, size_t len)
+{
+    spi_response *response = &r->response;
+    spi_piece *piece = response->spare;
+    if (piece && piece->size >= len) {
+        response->spare = NULL;
+        return link_piece(response, piece);
+    }
+    size_t size = response->last ? response->last->size * 2 : FIRST_PIECE;
+    if (size > LARGEST_PIECE)
+        size = LARGEST_PIECE;
+    if (size < len)
+        size = len;
+    piece = spi_arena_alloc(spi_request_arena(r), sizeof *piece + size);
+    piece->size = size;
+    return link_piece(response, piece);
 }
 
 int spi_response_append(spout_request *r, const void *data, size_t len)
@@ -173,6 +188,10 @@ int spi_response_send_head(spout_request *r, int64_t content_length)
         strip_content_fields(response);
         content_length = -1;
     }
+    if (r->extras && r->extras->session && spi_session_save(r) < 0)
+        return spout_error_code_current();
+    if (response->cookies || r->handler->dresses)
+        spi_response_dress(r);
     spi_response_fill_date(r);
     const spi_reply_head head = {
         .status = response->status,
@@ -230,6 +249,8 @@ int spi_response_send_pieces(spout_request *r)
             return result;
     }
     response->sent += response->len;
+    if (response->last)
+        response->spare = response->last; /* a stream that never ends needs no more memory */
     spi_response_drop_body(r);
     return 0;
 }
@@ -237,7 +258,7 @@ int spi_response_send_pieces(spout_request *r)
 static int check_length(const spout_request *r)
 {
     const spi_response *response = &r->response;
-    uint64_t len = response->sent + response->len;
+    uint64_t len = (response->compressor ? response->plain : response->sent) + response->len;
     if (response->declared < 0 || (uint64_t)response->declared == len)
         return 0;
     if (len == 0 && r->exchange->head.method == SPI_METHOD_HEAD)
@@ -264,16 +285,32 @@ static int begin_whole(spout_request *r)
             response->len);
     if (check_length(r) < 0)
         return SPOUT_EINVAL;
+    if (r->handler->compresses)
+        spi_compress_begin(r, true);
     if (wants_etag(r))
         spi_response_check_etag(r);
+    if (response->compressor && response->status != 304) {
+        if (spi_compress_pieces(r, true) < 0)
+            return spout_error_code_current();
+        response->declared = -1;
+    }
     int64_t length = response->declared >= 0 ? response->declared : (int64_t)response->len;
     return spi_response_send_head(r, length);
+}
+
+/* What is left of a reply that was begun in parts. */
+static int end_parts(spout_request *r)
+{
+    int result = check_length(r);
+    if (result < 0 || !r->response.compressor)
+        return result;
+    return spi_compress_pieces(r, true);
 }
 
 int spi_response_end(spout_request *r)
 {
     spi_response *response = &r->response;
-    int result = response->head_sent ? check_length(r) : begin_whole(r);
+    int result = response->head_sent ? end_parts(r) : begin_whole(r);
     if (result == 0 && r->exchange->head.method == SPI_METHOD_HEAD)
         spi_response_drop_body(r);
     if (result == 0)

@@ -14,16 +14,25 @@ typedef struct spi_piece {
     char data[];
 } spi_piece;
 
+/* A cookie that the reply will set (set_cookie.c). */
+typedef struct spi_new_cookie spi_new_cookie;
+
 typedef struct spi_response {
     spi_field *fields; /* value NULL: the date, filled in when it goes out */
     uint32_t field_count, field_capacity;
     int status;
     const char *reason; /* NULL: the standard phrase */
     spi_piece *first, *last;
+    spi_piece *spare; /* has been sent and takes more */
     size_t len;       /* of the pieces */
     uint64_t sent;    /* body bytes given to the exchange */
     int64_t declared; /* Content-Length as the handler has set it; -1: not set */
     const char *declared_text;
+    spi_new_cookie *cookies; /* stay when the reply is begun anew: an error page sets them too */
+    struct spi_compressor *compressor; /* NULL: it goes out as it is (compress.c) */
+    const char *coding;                /* its name */
+    uint64_t plain;                    /* body bytes that went into it */
+    bool encoding : 1;                 /* the encoder is at work, and may be waiting for its turn */
     bool head_sent : 1;
     bool ended : 1;
     bool close : 1;
@@ -46,6 +55,18 @@ void spi_response_remove_at(spi_response *response, uint32_t at);
 
 int spi_response_append(spout_request *r, const void *data, size_t len);
 void spi_response_drop_body(spout_request *r);
+
+/* Turns the cookies into fields. */
+void spi_response_put_cookies(spout_request *r);
+
+/* Whether a comma-separated list, which may be NULL, has the token, case ignored. */
+bool spi_lists(const char *list, const char *token);
+
+/* Adds a name to Vary, unless it is listed there. */
+void spi_response_vary(spout_request *r, const char *name);
+
+/* The fields that come last: cookies, CORS, the request's id. */
+void spi_response_dress(spout_request *r);
 
 /* Gives the Date field its value. */
 void spi_response_fill_date(spout_request *r);

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/text.h"
+#include "web/handler.h"
 
 enum { MAX_REVERSED = 64 * 1024 };
 
@@ -30,10 +31,29 @@ int spi_router_add(
     return 0;
 }
 
+int spi_router_add_nested(
+    spi_router *router, spi_arena *arena, const char *pattern, spi_router *nested)
+{
+    spi_route *route = &router->routes[router->count];
+    int result = spi_pattern_compile(arena, pattern, &route->pattern);
+    if (result < 0)
+        return result;
+    route->nested = nested;
+    if (route->pattern.plain) {
+        route->gate = spi_trie_new(arena);
+        spi_trie_add(route->gate, &route->pattern, 0);
+    }
+    router->expressions[router->expression_count++] = router->count++;
+    return 0;
+}
+
 void spi_router_finish(spi_router *router)
 {
-    for (uint32_t i = 0; i < router->count; i++)
+    for (uint32_t i = 0; i < router->count; i++) {
         spi_pattern_finish(&router->routes[i].pattern);
+        if (router->routes[i].nested)
+            spi_router_finish(router->routes[i].nested);
+    }
     router->count = router->expression_count = 0;
 }
 
@@ -81,22 +101,46 @@ static int found(
     return 1;
 }
 
-int spi_router_match(const spi_router *router, spi_matcher *matcher, spi_arena *arena,
+const spi_route *spi_router_find_name(const spi_router *router, const char *name)
+{
+    for (uint32_t i = 0; i < router->count; i++) {
+        const spi_route *route = &router->routes[i];
+        if (route->nested)
+            route = spi_router_find_name(route->nested, name);
+        else if (strcmp(route->handler->name, name) != 0)
+            route = NULL;
+        if (route)
+            return route;
+    }
+    return NULL;
+}
+
+static int match_expression(const spi_route *route, spi_matcher *matcher, spi_arena *arena,
     const char *path, size_t len, spi_match *ret_match)
 {
     spout_bytes raw[SPI_PATTERN_MAX_CAPTURES];
+    int result = route->gate ? spi_trie_find(route->gate, path, len) == 0
+                             : spi_pattern_match(&route->pattern, matcher, path, len, raw);
+    if (result <= 0)
+        return result < 0 ? -500 : 0;
+    return route->nested ? spi_router_match(route->nested, matcher, arena, path, len, ret_match)
+                         : found(route, arena, raw, ret_match);
+}
+
+int spi_router_match(const spi_router *router, spi_matcher *matcher, spi_arena *arena,
+    const char *path, size_t len, spi_match *ret_match)
+{
     uint32_t best = spi_trie_find(router->trie, path, len);
     for (uint32_t i = 0; i < router->expression_count && router->expressions[i] < best; i++) {
         const spi_route *route = &router->routes[router->expressions[i]];
-        int result = spi_pattern_match(&route->pattern, matcher, path, len, raw);
-        if (result < 0)
-            return -500;
+        int result = match_expression(route, matcher, arena, path, len, ret_match);
         if (result)
-            return found(route, arena, raw, ret_match);
+            return result;
     }
     if (best == SPI_NO_ROUTE)
         return 0;
     const spi_route *route = &router->routes[best];
+    spout_bytes raw[SPI_PATTERN_MAX_CAPTURES];
     if (route->pattern.capture_count)
         spi_pattern_captures(&route->pattern, path, len, raw);
     return found(route, arena, raw, ret_match);

@@ -11,13 +11,15 @@ struct spi_handler;
 
 typedef struct spi_route {
     spi_pattern pattern;
-    const struct spi_handler *handler;
+    const struct spi_handler *handler; /* NULL: a table of its own */
+    struct spi_router *nested;
+    spi_trie *gate; /* of a nested table with a plain pattern: that pattern alone */
 } spi_route;
 
 typedef struct spi_router {
     spi_route *routes;
     uint32_t count;
-    uint32_t *expressions; /* the routes that are not plain, in order */
+    uint32_t *expressions; /* the routes that are not plain, or nested, in order */
     uint32_t expression_count;
     spi_trie *trie;
 } spi_router;
@@ -27,7 +29,13 @@ typedef struct spi_router {
 void spi_router_init(spi_router *router, spi_arena *arena, uint32_t max);
 int spi_router_add(
     spi_router *router, spi_arena *arena, const char *pattern, const struct spi_handler *handler);
+/* Paths that match the pattern are looked up in another router too, which is this one's from now
+   on. */
+int spi_router_add_nested(
+    spi_router *router, spi_arena *arena, const char *pattern, spi_router *nested);
 void spi_router_finish(spi_router *router);
+/* The first route whose handler has that name, nested ones too, or NULL. */
+const spi_route *spi_router_find_name(const spi_router *router, const char *name);
 
 /* A capture, percent-decoded and NUL-terminated; text NULL if it took no part in the match. */
 typedef struct spi_capture {

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "http/websocket.h"
 #include "web/request.h"
+#include "web/session.h"
 
 bool spout_websocket_is_same_origin(spout_request *r, const char *origin)
 {
@@ -48,6 +49,9 @@ static int accept_socket(spout_request *r, const spout_websocket_handler *handle
     int result = spout_clear_header(r, "Content-Type");
     if (result < 0)
         return result;
+    if (r->extras && r->extras->session && spi_session_save(r) < 0)
+        return spout_error_code_current();
+    spi_response_dress(r);
     spi_response_fill_date(r);
     r->websocket = spi_websocket_accept(
         r->exchange, handler, protocol, r->response.fields, r->response.field_count, r);

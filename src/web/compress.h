@@ -1,0 +1,14 @@
+/* Replies that are compressed (GZipContentEncoding): whether, with what, and when. */
+#ifndef SPI_COMPRESS_H
+#define SPI_COMPRESS_H
+
+#include "web/request.h"
+
+/* Before the head goes out: sets Vary, and if the reply is to be encoded Content-Encoding, and
+   makes a strong Etag weak. `whole`: the reply is complete. */
+void spi_compress_begin(spout_request *r, bool whole);
+
+/* Puts what the pieces hold through the encoder; `last`: and ends it. */
+int spi_compress_pieces(spout_request *r, bool last);
+
+#endif
