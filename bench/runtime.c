@@ -1,6 +1,7 @@
 /*
- * What the runtime costs: a switch, a task, a timer, a hand-over, a sleeping task. Beside each stands what it would cost without us in
- * the same run: the bare assembly switch, libuv's timers (if it is installed), a bare C loop.
+ * What the runtime costs: a switch, a task, a timer, a hand-over, a sleeping task. Beside each
+ * stands what it would cost without us in the same run: the bare assembly switch, libuv's timers
+ * (if it is installed), a bare C loop.
  *
  *     build/bench/runtime [--json]
  *

@@ -131,6 +131,7 @@ static const spout_websocket_handler echo_socket = {
     .check_origin = any_origin,
     .max_message_size = 64 << 20,
     .max_queue_size = 128 << 20,
+    .compression = &(const spout_websocket_compression){ .takeover = true },
 };
 
 static const spout_handler any_path = { .name = "show", .any = show, .raw_arguments = 1 };

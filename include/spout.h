@@ -2,7 +2,9 @@
 #ifndef SPOUT_H
 #define SPOUT_H
 
+#include <spout/auth.h>
 #include <spout/base.h>
+#include <spout/cookies.h>
 #include <spout/error.h>
 #include <spout/escape.h>
 #include <spout/executor.h>
@@ -13,12 +15,19 @@
 #include <spout/loop.h>
 #include <spout/main.h>
 #include <spout/memory.h>
+#include <spout/middleware.h>
 #include <spout/netutil.h>
 #include <spout/options.h>
 #include <spout/process.h>
+#include <spout/resolver.h>
+#include <spout/session.h>
+#include <spout/sse.h>
 #include <spout/stream.h>
+#include <spout/subprocess.h>
 #include <spout/task.h>
+#include <spout/tcpclient.h>
 #include <spout/tcpserver.h>
+#include <spout/tls.h>
 #include <spout/util.h>
 #include <spout/version.h>
 #include <spout/web.h>

@@ -17,8 +17,8 @@ void spi_log_current_error(spout_logger logger, spout_log_level level, const cha
 int64_t spi_wall_clock_us(void);
 void spi_wall_clock_replace(int64_t (*clock_us)(void));
 
-/* Instead of the process's sink, what this thread logs goes to one of its own, without a lock. It is lent until the next call;
-   NULL: the process's again. */
+/* Instead of the process's sink, what this thread logs goes to one of its own, without a lock. It
+   is lent until the next call; NULL: the process's again. */
 typedef struct spi_log_own_sink {
     spout_log_sink sink;
     bool unflushed;

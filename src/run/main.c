@@ -3,6 +3,7 @@
 #include <spout/main.h>
 #include <spout/process.h>
 #include <spout/task.h>
+#include <spout/tls.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -25,6 +26,15 @@ static const spout_option standard_options[] = {
         .type = SPOUT_OPTION_TEXT,
         .metavar = "ADDRESS",
         .help = "address to listen on: an IP, a name or unix:PATH; all by default" },
+    { .name = "tls-port",
+        .type = SPOUT_OPTION_INT,
+        .metavar = "PORT",
+        .help = "port for https:// besides, 0 for any free one; needs the next two" },
+    { .name = "tls-cert",
+        .type = SPOUT_OPTION_TEXT,
+        .metavar = "FILE",
+        .help = "certificate and its chain, PEM; read again on SIGHUP" },
+    { .name = "tls-key", .type = SPOUT_OPTION_TEXT, .metavar = "FILE", .help = "its key, PEM" },
     { .name = "workers",
         .type = SPOUT_OPTION_INT,
         .default_value = "1",
@@ -46,15 +56,20 @@ static const spout_option standard_options[] = {
     { 0 },
 };
 
+/* Open listening sockets: `sets` times `per_set`, one set for each worker, kept by the parent. */
+typedef struct sockets {
+    spout_listener *listeners;
+    int sets, per_set;
+} sockets;
+
 /* One run of a program, from its arguments to its end. */
 typedef struct program {
     const char *name;
     const spout_main_options *options;
     spout_application_options application_options;
     spout_application *application;
-    /* `sets` times `per_set`: one set for each worker, kept by the parent */
-    spout_listener *listeners;
-    int sets, per_set;
+    sockets plain, secure;
+    spout_tls *tls; /* NULL: no HTTPS */
     spout_http_server *server;
     spout_loop *loop;
     int64_t first_signal_ms;
@@ -77,6 +92,26 @@ static int complain(const program *p, int status)
 
 /* --- options --- */
 
+static int check_port(const char *name)
+{
+    int64_t port = spout_option_int(name);
+    if (port < 0 || port > 65535)
+        return spout_error_set(SPOUT_EINVAL, "option '--%s' must be from 0 to 65535", name);
+    return 0;
+}
+
+static int check_tls_options(void)
+{
+    static const char *const names[] = { "tls-port", "tls-cert", "tls-key" };
+    int count = 0;
+    for (int i = 0; i < 3; i++)
+        count += spout_option_is_set(names[i]);
+    if (count == 1 || count == 2)
+        return spout_error_set(
+            SPOUT_EINVAL, "options '--tls-port', '--tls-cert' and '--tls-key' come together");
+    return check_port("tls-port");
+}
+
 static int check_options(program *p)
 {
     spout_log_level level;
@@ -85,9 +120,8 @@ static int check_options(program *p)
     if (spout_option_bool("debug") && !spout_option_is_set("logging"))
         level = SPOUT_LOG_DEBUG;
     spout_log_set_level(level);
-    int64_t port = spout_option_int("port");
-    if (port < 0 || port > 65535)
-        return spout_error_set(SPOUT_EINVAL, "option '--port' must be from 0 to 65535");
+    if (check_port("port") < 0 || check_tls_options() < 0)
+        return SPOUT_EINVAL;
     int64_t workers = spout_option_int("workers");
     if (workers < 0 || workers > MAX_WORKERS)
         return spout_error_set(
@@ -141,50 +175,96 @@ static spout_listen_options listen_options(const program *p)
     return options;
 }
 
-static void close_set(const program *p, int set)
+static void close_set(const sockets *s, int set)
 {
-    for (int i = 0; i < p->per_set; i++)
-        close(p->listeners[set * p->per_set + i].fd);
+    for (int i = 0; i < s->per_set; i++)
+        close(s->listeners[set * s->per_set + i].fd);
 }
 
 /* Several workers: a probe without SO_REUSEPORT first, so that a port in use is an error and not
    shared with a stranger. */
-static int open_shared(program *p, spout_listen_options *options)
+static int open_shared(sockets *s, spout_listen_options *options)
 {
-    p->per_set = spout_bind_sockets(options, p->listeners, MAX_LISTENERS);
-    if (p->per_set < 0)
-        return p->per_set;
-    options->port = p->listeners[0].port;
-    close_set(p, 0);
+    s->per_set = spout_bind_sockets(options, s->listeners, MAX_LISTENERS);
+    if (s->per_set < 0)
+        return s->per_set;
+    options->port = s->listeners[0].port;
+    close_set(s, 0);
     options->reuse_port = true;
-    for (int set = 0; set < p->sets; set++) {
-        int count = spout_bind_sockets(options, p->listeners + set * p->per_set, p->per_set);
+    for (int set = 0; set < s->sets; set++) {
+        int count = spout_bind_sockets(options, s->listeners + set * s->per_set, s->per_set);
         if (count < 0)
             return count;
-        if (count != p->per_set)
+        if (count != s->per_set)
             return spout_error_set(SPOUT_EFAILED, "the addresses to listen on changed meanwhile");
     }
+    return 0;
+}
+
+/* What systemd has opened for us, if it has: all workers share it then. 0: nothing. */
+static int take_passed_sockets(sockets *s)
+{
+    s->listeners = spi_calloc(MAX_LISTENERS * sizeof(spout_listener));
+    int count = spout_listen_fds(NULL, s->listeners, MAX_LISTENERS);
+    if (count <= 0) {
+        spi_free(s->listeners);
+        s->listeners = NULL;
+        return count;
+    }
+    s->sets = 1;
+    s->per_set = count;
+    for (int i = 0; i < count; i++)
+        spi_log_info("listening on %s (passed on)", s->listeners[i].name);
+    return count;
+}
+
+static int open_sockets(sockets *s, spout_listen_options *options, int workers, const char *how)
+{
+    bool shared = workers > 1 && !options->unix_path;
+    s->sets = shared ? workers : 1;
+    s->listeners = spi_calloc((size_t)s->sets * MAX_LISTENERS * sizeof(spout_listener));
+    if (shared) {
+        int result = open_shared(s, options);
+        if (result < 0)
+            return result;
+    } else {
+        s->per_set = spout_bind_sockets(options, s->listeners, MAX_LISTENERS);
+        if (s->per_set < 0)
+            return s->per_set;
+    }
+    for (int i = 0; i < s->per_set; i++)
+        spi_log_info("listening on %s%s", s->listeners[i].name, how);
     return 0;
 }
 
 static int open_listeners(program *p, int workers)
 {
     spout_listen_options options = listen_options(p);
-    bool shared = workers > 1 && !options.unix_path;
-    p->sets = shared ? workers : 1;
-    p->listeners = spi_calloc((size_t)p->sets * MAX_LISTENERS * sizeof(spout_listener));
-    if (shared) {
-        int result = open_shared(p, &options);
-        if (result < 0)
-            return result;
-    } else {
-        p->per_set = spout_bind_sockets(&options, p->listeners, MAX_LISTENERS);
-        if (p->per_set < 0)
-            return p->per_set;
-    }
-    for (int i = 0; i < p->per_set; i++)
-        spi_log_info("listening on %s", p->listeners[i].name);
-    return 0;
+    int result = take_passed_sockets(&p->plain);
+    if (result == 0)
+        result = open_sockets(&p->plain, &options, workers, "");
+    if (result < 0 || !p->tls)
+        return result;
+    spout_listen_options secure = { .address = options.address,
+        .port = (int)spout_option_int("tls-port") };
+    return open_sockets(&p->secure, &secure, workers, " (TLS)");
+}
+
+static void wait_for_reload(int signo)
+{
+    (void)signo; /* too early for a worker, or the parent's: see spout_process_fork */
+}
+
+/* Before workers are forked, so that a bad file is told once, and that all share the keys of
+   session tickets. */
+static int load_tls(program *p)
+{
+    if (!spout_option_is_set("tls-port"))
+        return 0;
+    signal(SIGHUP, wait_for_reload);
+    p->tls = spout_tls_server_new(&(spout_tls_options){
+        .cert_file = spout_option_text("tls-cert"), .key_file = spout_option_text("tls-key") });
+    return p->tls ? 0 : -1;
 }
 
 /* --- one worker --- */
@@ -222,6 +302,17 @@ static void on_end_signal(void *arg, int signo)
         spout_loop_stop(p->loop);
 }
 
+/* kill -HUP: the certificate has been renewed. */
+static void on_reload_signal(void *arg, int signo)
+{
+    (void)signo;
+    program *p = arg;
+    if (spout_tls_reload(p->tls) < 0)
+        spi_log_current_error(SPOUT_LOGGER_GENERAL, SPOUT_LOG_ERROR, "the old certificate stays");
+    else
+        spi_log_info("the certificate was read again");
+}
+
 /* kill -USR1 shows where everything waits. */
 static void on_dump_signal(void *arg, int signo)
 {
@@ -236,35 +327,47 @@ static int start(void *arg)
     return p->options->on_start ? p->options->on_start(p->application) : 0;
 }
 
-static int accept_on_own_set(program *p)
+static int accept_on(program *p, const sockets *s, spout_tls *tls)
 {
-    int own = spout_task_id() > 0 && p->sets > 1 ? spout_task_id() : 0;
-    for (int set = 0; set < p->sets; set++)
+    int own = spout_task_id() > 0 && s->sets > 1 ? spout_task_id() : 0;
+    for (int set = 0; set < s->sets; set++)
         if (set != own)
-            close_set(p, set);
+            close_set(s, set);
+    for (int i = 0; i < s->per_set; i++) {
+        int fd = s->listeners[own * s->per_set + i].fd;
+        int result = tls ? spout_http_server_add_tls_socket(p->server, fd, tls)
+                         : spout_http_server_add_socket(p->server, fd);
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}
+
+static int accept_on_own_sets(program *p)
+{
     p->server = spout_application_server(p->application);
     if (!p->server)
         return -1;
-    for (int i = 0; i < p->per_set; i++)
-        if (spout_http_server_add_socket(p->server, p->listeners[own * p->per_set + i].fd) < 0)
-            return -1;
-    return 0;
+    int result = accept_on(p, &p->plain, NULL);
+    return result < 0 ? result : accept_on(p, &p->secure, p->tls);
 }
 
 static int serve(program *p)
 {
-    p->loop = spout_loop_new(NULL);
+    p->loop = spout_loop_new(p->options->loop);
     if (!p->loop)
         return complain(p, 1);
     spout_signal *term = spout_signal_start(SIGTERM, on_end_signal, p);
     spout_signal *interrupt = spout_signal_start(SIGINT, on_end_signal, p);
+    spout_signal *reload = p->tls ? spout_signal_start(SIGHUP, on_reload_signal, p) : NULL;
     spout_signal *dump = spout_option_bool("debug") ? spout_signal_start(SIGUSR1, on_dump_signal, p)
                                                     : NULL;
     if (!term || !interrupt || spout_loop_run_sync(p->loop, start, p, 0) < 0 ||
-        accept_on_own_set(p) < 0 || spout_loop_run(p->loop) < 0)
+        accept_on_own_sets(p) < 0 || spout_loop_run(p->loop) < 0)
         p->status = complain(p, 1);
     spout_signal_stop(term);
     spout_signal_stop(interrupt);
+    spout_signal_stop(reload);
     spout_signal_stop(dump);
     spout_application_free(p->application);
     p->application = NULL;
@@ -293,7 +396,7 @@ static int run(program *p, const spout_route *routes)
     int workers = (int)spout_option_int("workers");
     if (workers == 0)
         workers = spout_cpu_count();
-    if (open_listeners(p, workers) < 0)
+    if (load_tls(p) < 0 || open_listeners(p, workers) < 0)
         return complain(p, 1);
     if (workers > 1) {
         int task_id;
@@ -325,7 +428,9 @@ int spout_main(int argc, char **argv, const spout_route *routes, const spout_mai
         status = run(&p, routes);
         spout_application_free(p.application);
     }
-    spi_free(p.listeners);
+    spout_tls_unref(p.tls);
+    spi_free(p.plain.listeners);
+    spi_free(p.secure.listeners);
     spout_options_reset();
     return status;
 }

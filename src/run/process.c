@@ -42,8 +42,9 @@ typedef struct parent {
     int workers, running;
     int restarts, max_restarts;
     bool stopping, failed;
-    sigset_t waited; /* what the parent waits for, blocked meanwhile */
-    sigset_t before; /* the mask that children get back */
+    bool hands_on_hangup; /* the program does something on SIGHUP: so do its workers */
+    sigset_t waited;      /* what the parent waits for, blocked meanwhile */
+    sigset_t before;      /* the mask that children get back */
     pid_t own_pid;
 } parent;
 
@@ -52,7 +53,7 @@ static void become_child(parent *p, int task_id)
     own_task_id = task_id;
     static const int defaulted[] = { SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2 };
     for (size_t i = 0; i < sizeof defaulted / sizeof defaulted[0]; i++)
-        signal(defaulted[i], SIG_DFL);
+        signal(defaulted[i], defaulted[i] == SIGHUP && p->hands_on_hangup ? SIG_IGN : SIG_DFL);
     sigprocmask(SIG_SETMASK, &p->before, NULL);
 #ifdef __linux__
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -166,6 +167,8 @@ static int supervise(parent *p)
         int result = 0;
         if (signo == SIGTERM || signo == SIGINT)
             stop_children(p);
+        else if (signo == SIGHUP)
+            signal_children(p, SIGHUP);
         else if (signo == SIGCHLD)
             result = reap(p);
         if (result > 0)
@@ -205,6 +208,10 @@ int spout_process_fork(int workers, int max_restarts, int *ret_task_id)
     sigaddset(&p.waited, SIGTERM);
     sigaddset(&p.waited, SIGINT);
     sigaddset(&p.waited, SIGCHLD);
+    struct sigaction hangup;
+    p.hands_on_hangup = sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_DFL;
+    if (p.hands_on_hangup)
+        sigaddset(&p.waited, SIGHUP);
     sigprocmask(SIG_BLOCK, &p.waited, &p.before);
 
     int result = start_all(&p);

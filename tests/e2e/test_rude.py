@@ -258,8 +258,14 @@ class Sleepers(WithProbe):
     def test_served_or_refused(self):
         with Server("realtime") as server:
             before = count_sockets(server.pid)
-            first_line = len(server.log)
-            statuses = self.measure(server, "/health?probe", lambda: self.sleep_all(server.port), "realtime")
+            first_line = 0
+
+            def sleep_all():  # once more on a noisy machine: the last time counts
+                nonlocal first_line
+                first_line = len(server.log)
+                return self.sleep_all(server.port)
+
+            statuses = self.measure(server, "/health?probe", sleep_all, "realtime")
             print(f"# {dict(statuses)}")
             self.assertEqual(sum(statuses.values()), SLEEPERS)
             self.assertLessEqual(set(statuses), {200, 503})

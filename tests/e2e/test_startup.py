@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 """What keeps a program from starting is told in one clear line, and its status isn't 0."""
 
+import socket
+import subprocess
 import tempfile
 import unittest
 
 import lib
 from lib.client import request
-from lib.server import Server, run_to_end
+from lib.server import Server, program, run_to_end
 
 DEMOS = ("helloworld", "realtime", "inspect")
 
@@ -48,6 +50,22 @@ class Startup(unittest.TestCase):
     def test_static_without_a_page(self):
         with tempfile.TemporaryDirectory() as folder:
             self.assert_refused("realtime", "--port=0", f"--static={folder}", says=(folder,))
+
+    def test_takes_sockets_that_are_passed_on(self):
+        """As systemd does it: LISTEN_FDS from descriptor 3 on, LISTEN_PID the process's own."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            script = 'exec 3<&"$0"; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
+            process = subprocess.Popen(["bash", "-c", script, str(listener.fileno()), program("helloworld")],
+                                       pass_fds=[listener.fileno()], stderr=subprocess.PIPE, text=True)
+            try:
+                self.assertEqual(request(port, "GET", "/").text, "Hello, world")
+                process.terminate()
+                self.assertIn(f"listening on 127.0.0.1:{port} (passed on)", process.communicate(timeout=20)[1])
+                self.assertEqual(process.returncode, 0)
+            finally:
+                process.kill()
+                process.wait()
 
     def test_unknown_option(self):
         for name in DEMOS:
