@@ -46,7 +46,8 @@ typedef struct tls_state {
     spi_tls_peer peer;
     SSL *ssl;
     spout_transport *transport;
-    const char *in; /* received and not yet decrypted: only while tls_read runs */
+    spout_endpoint remote; /* for the log: a connection that was reset has none any more */
+    const char *in;        /* received and not yet decrypted: only while tls_read runs */
     size_t in_len;
     spi_buffer wire; /* sealed, refused by the system so far */
     spi_timeout timeout;
@@ -213,13 +214,11 @@ static void log_failure(const tls_state *state, const char *words)
 {
     if (!state->peer.tls->is_server)
         return;
-    spout_endpoint peer;
     char name[SPI_ENDPOINT_NAME];
-    spi_endpoint_of_peer(&peer, state->transport->fd);
     if (state->hung_up)
-        spi_log_debug("TLS with %s: %s", spi_endpoint_name(&peer, name), words);
+        spi_log_debug("TLS with %s: %s", spi_endpoint_name(&state->remote, name), words);
     else
-        spi_log_warning("TLS with %s: %s", spi_endpoint_name(&peer, name), words);
+        spi_log_warning("TLS with %s: %s", spi_endpoint_name(&state->remote, name), words);
 }
 
 /* The peer is to get our alert: unread input would turn the close into a reset that destroys it. */
@@ -625,6 +624,7 @@ int spi_tls_wrap(spout_transport *transport, spout_tls *tls, const spi_tls_wrap_
     state->ops = tls_ops;
     state->transport = transport;
     state->peer.tls = spout_tls_ref(tls);
+    spi_endpoint_of_peer(&state->remote, transport->fd);
     state->on_secure = options->on_secure;
     state->plain_reply = options->plain_reply;
     spi_buffer_init(&state->wire, WIRE_MAX);
