@@ -8,11 +8,11 @@
 #include "net/endpoint.h"
 
 #include <netdb.h>
-#include <pthread.h>
+#include <semaphore.h>
 
 static spout_loop *loop;
-static int lookups;          /* of names that no test may answer by itself */
-static pthread_mutex_t gate; /* held: lookups of "slow.test" hang */
+static int lookups; /* of names that no test may answer by itself */
+static sem_t gate;  /* taken: lookups of "slow.test" hang */
 
 int __real_getaddrinfo(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 int __wrap_getaddrinfo(const char *, const char *, const struct addrinfo *, struct addrinfo **);
@@ -29,8 +29,8 @@ int __wrap_getaddrinfo(
     assert_null(service);
     lookups++;
     if (strcmp(host, "slow.test") == 0) {
-        pthread_mutex_lock(&gate);
-        pthread_mutex_unlock(&gate);
+        sem_wait(&gate);
+        sem_post(&gate);
         return numeric("127.0.0.9", out);
     }
     if (strcmp(host, "dual.test") == 0) {
@@ -57,7 +57,7 @@ static int set_up(void **state)
     (void)state;
     loop = kit_loop();
     lookups = 0;
-    pthread_mutex_init(&gate, NULL);
+    sem_init(&gate, 0, 1);
     return 0;
 }
 
@@ -65,7 +65,7 @@ static int tear_down(void **state)
 {
     (void)state;
     spout_loop_free(loop);
-    pthread_mutex_destroy(&gate);
+    sem_destroy(&gate);
     return 0;
 }
 
@@ -244,14 +244,14 @@ static int open_gate(void *arg)
     (void)arg;
     if (spout_sleep(20) < 0)
         return -1;
-    pthread_mutex_unlock(&gate);
+    sem_post(&gate);
     return 0;
 }
 
 static int ask_together(void *arg)
 {
     (void)arg;
-    pthread_mutex_lock(&gate);
+    sem_wait(&gate);
     spout_group *group = spout_group_new();
     for (int i = 0; i < 10; i++)
         spout_group_start(group, expect_slow, NULL, NULL);
@@ -278,14 +278,14 @@ static int expect_cancelled(void *arg)
 static int cancel_it(void *arg)
 {
     (void)arg;
-    pthread_mutex_lock(&gate);
+    sem_wait(&gate);
     spout_group *group = spout_group_new();
     spout_group_start(group, expect_cancelled, NULL, NULL);
     for (int i = 0; i < 4; i++)
         assert_int_equal(spout_yield(), 0);
     spout_group_cancel(group);
     spout_group_free(group);
-    pthread_mutex_unlock(&gate);
+    sem_post(&gate);
     return 0;
 }
 
@@ -298,11 +298,11 @@ static void test_cancelled(void **state)
 static int time_out(void *arg)
 {
     (void)arg;
-    pthread_mutex_lock(&gate);
+    sem_wait(&gate);
     int64_t outer = spout_deadline_set_ms(20);
     expect_error(NULL, "slow.test", SPOUT_FAMILY_ANY, SPOUT_ETIMEDOUT, "cannot resolve slow.test");
     spout_deadline_restore(outer);
-    pthread_mutex_unlock(&gate);
+    sem_post(&gate);
     expect(NULL, "slow.test", SPOUT_FAMILY_ANY, "127.0.0.9:80");
     return 0;
 }
