@@ -1,0 +1,12 @@
+/* A module for kore, which its configuration loads. */
+#include <kore/http.h>
+#include <kore/kore.h>
+
+int plaintext(struct http_request *request);
+
+int plaintext(struct http_request *request)
+{
+    http_response_header(request, "content-type", "text/plain");
+    http_response(request, 200, "Hello, World!", 13);
+    return KORE_RESULT_OK;
+}
