@@ -60,6 +60,7 @@ INSTRUCTIONS = [
     ("regex", "a regular expression among 200", MANY, "regex", 1, None),
     ("form", "POST of a form of 1 KiB", MANY, "form", 1, None),
     ("static_1k", "file of 1 KiB", MANY, "1k", 1, None),
+    ("workers", "plaintext from one of 2 workers", TWO, "plain", 1, None),
 ]
 
 SYSTEM_CALLS = [

@@ -1,6 +1,7 @@
 /* A module for kore, which its configuration loads. */
-#include <kore/http.h>
 #include <kore/kore.h>
+
+#include <kore/http.h> /* needs the first */
 
 int plaintext(struct http_request *request);
 
