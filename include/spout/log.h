@@ -49,6 +49,12 @@ typedef struct spout_log_sink {
    loop, with an error record or at exit, whichever comes first. */
 SPOUT_API void spout_log_set_sink(const spout_log_sink *sink);
 
+/* What the default sink writes for a record: the line above, or a JSON object in a line of its own
+   with level, logger, time (RFC 3339, UTC) and message; an access log that is JSON already
+   (.access_log) gets level and logger into its own objects. */
+typedef enum spout_log_format { SPOUT_LOG_TEXT, SPOUT_LOG_JSON } spout_log_format;
+SPOUT_API void spout_log_set_format(spout_log_format format); /* default SPOUT_LOG_TEXT */
+
 SPOUT_API void spout_log_set_level(spout_log_level level); /* default SPOUT_LOG_INFO */
 SPOUT_API spout_log_level spout_log_get_level(void);
 SPOUT_API bool spout_log_enabled(spout_log_level level);

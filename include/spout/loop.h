@@ -61,6 +61,19 @@ typedef enum spout_task_event {
 } spout_task_event;
 
 /*
+ * A request whose reply is complete, or was given up: what its line in the access log says. Scoped
+ * to the call that it is told by; further members may follow with any release.
+ */
+typedef struct spout_request_event {
+    const char *method;  /* as the client wrote it, so it may be any token */
+    const char *handler; /* .name of the spout_handler; "": it has none */
+    int status; /* 101: a WebSocket from now on; 499: the client has gone, or its time was over */
+    int64_t duration_us;     /* since its head was complete */
+    uint64_t received_bytes; /* of its body, as far as it was read, without its codings */
+    uint64_t sent_bytes;     /* of the reply's body, compressed where it is; 0 for HEAD */
+} spout_request_event;
+
+/*
  * What a loop tells whoever measures it, as it happens and on its own thread. Functions may be
  * NULL. They are called in the middle of things and on the stacks of coroutines: they must be
  * short, call nothing of the loop and leave the error alone.
@@ -69,7 +82,10 @@ typedef enum spout_task_event {
  * that were posted), "signals" (that reached a watcher), "tasks_refused" (no stack was left, or the
  * maximum reached), "executor_threads" (started). Up and down: "executor_jobs" (queued or running).
  * Values: "turn_ms" (how long a turn worked before it waited: the delay that others saw),
- * "executor_ms" (from spout_run_in_executor to its result). More may come with any release.
+ * "executor_ms" (from spout_run_in_executor to its result). What the floors above count is listed in
+ * <spout/netutil.h>, <spout/httpserver.h>, <spout/static.h>, <spout/websocket.h> and
+ * <spout/topic.h>: names end in what they are measured in, or else count things; plurals without a
+ * verb go up and down. More may come with any release.
  *
  * Example:
  *     static void count(void *self, const char *name, int64_t delta)
@@ -77,7 +93,13 @@ typedef enum spout_task_event {
  *         table_add(self, name, delta);
  *     }
  *     …
- *     spout_loop_new(&(spout_loop_options){ .metrics = &(spout_metrics){ .count = count, .self = table } });
+ *     static void note_request(void *self, const spout_request_event *e)
+ *     {
+ *         histogram_add(self, e->handler, e->duration_us);
+ *     }
+ *     …
+ *     spout_metrics metrics = { .count = count, .request = note_request, .self = table };
+ *     spout_loop_new(&(spout_loop_options){ .metrics = &metrics });
  */
 typedef struct spout_metrics {
     void (*count)(void *self, const char *name, int64_t delta);   /* the name is static */
@@ -85,7 +107,8 @@ typedef struct spout_metrics {
     /* The name is the task's and gone with it; lived_ms is 0 at the start. */
     void (*task)(void *self, const char *name, spout_task_event event, int64_t lived_ms);
     void *self;
-    void *reserved[4];
+    void (*request)(void *self, const spout_request_event *event);
+    void *reserved[3];
 } spout_metrics;
 
 typedef struct spout_loop_options {

@@ -29,8 +29,10 @@ typedef struct spout_allocator {
     void *reserved[4];
 } spout_allocator;
 
-/* Replaces malloc. Before any other call of the library, else SPOUT_ESTATE. NULL restores
-   malloc. */
+/* Replaces malloc. Before any other call of the library, else SPOUT_ESTATE. NULL restores malloc.
+   zlib and Brotli allocate through it, too, OpenSSL has CRYPTO_set_mem_functions. Where zlib gets no
+   memory nothing aborts: a reply goes uncompressed, a body in gzip is refused with 503, a WebSocket
+   sends uncompressed, and is closed with 1011 if it can't decompress. */
 SPOUT_API int spout_set_allocator(const spout_allocator *allocator);
 
 /* Scoped memory, zeroed, aligned for any type. Outside any scope it belongs to the thread's own,

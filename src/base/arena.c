@@ -6,40 +6,22 @@
 #include <stdio.h>
 
 enum {
-    ALIGNMENT = 16,
-    FIRST_BLOCK = 4096,
+    ALIGNMENT = SPI_ARENA_ALIGNMENT,
+    FIRST_BLOCK = 8192,
     SMALLEST_BLOCK = 512,
     LARGEST_BLOCK = 64 * 1024,
-    /* Under ASan a gap that stays poisoned follows each allocation. */
-    RED_ZONE = SPI_ASAN ? 16 : 0
+    RED_ZONE = SPI_ARENA_RED_ZONE
 };
 
-typedef struct block {
-    struct block *older;
-    char *end;
-    size_t size; /* with this head */
-    void *reserved;
-} block;
+typedef spi_arena_block block;
 
-typedef struct hook {
-    struct hook *older;
+typedef struct spi_arena_hook {
+    struct spi_arena_hook *older;
     void (*fn)(void *arg);
     void *arg;
 } hook;
 
 _Static_assert(sizeof(block) % ALIGNMENT == 0, "a block's content is aligned as its head is");
-
-/* Is the head of its first block, so that a pointer to it is all that leak checkers need to see. */
-struct spi_arena {
-    block first;
-    char *at, *end; /* the free part of `newest` */
-    block *newest;  /* the one that is filled; older ones are full */
-    block *large;   /* blocks of a single allocation, the newest first */
-    hook *hooks;    /* the newest first; they lie in the arena */
-    size_t size;
-    size_t next_block;
-    spi_arena *next_in_pool;
-};
 
 static atomic_size_t total_bytes;
 
@@ -125,50 +107,18 @@ static void add_block(spi_arena *arena)
         arena->next_block *= 2;
 }
 
-static inline char *take(spi_arena *arena, char *start, size_t size)
-{
-    arena->at = start + size + RED_ZONE;
-    spi_unpoison(start, size);
-    return start;
-}
-
-__attribute__((noinline)) static void *alloc_slowly(spi_arena *arena, size_t size)
+void *spi_arena_alloc_slowly(spi_arena *arena, size_t size)
 {
     if (size > arena->next_block / 4)
         return alloc_large(arena, size);
     add_block(arena);
-    return take(arena, arena->at, size);
+    return spi_arena_take(arena, arena->at, size);
 }
 
-/* Ends of blocks are aligned, so that rounding up never goes beyond them. */
-static inline char *aligned_free(const spi_arena *arena)
-{
-    return arena->at + (-(uintptr_t)arena->at & (ALIGNMENT - 1));
-}
-
-static inline bool fits(const spi_arena *arena, const char *start, size_t size)
-{
-    return size <= PTRDIFF_MAX - RED_ZONE && (ptrdiff_t)size + RED_ZONE <= arena->end - start;
-}
-
-void *spi_arena_alloc(spi_arena *arena, size_t size)
-{
-    char *start = aligned_free(arena);
-    if (fits(arena, start, size))
-        return take(arena, start, size);
-    return alloc_slowly(arena, size);
-}
-
-void *spi_arena_calloc(spi_arena *arena, size_t size)
+/* Not inlined, else compilers write zeros in a way that suits other sizes. */
+__attribute__((noinline)) void *spi_arena_calloc(spi_arena *arena, size_t size)
 {
     return memset(spi_arena_alloc(arena, size), 0, size);
-}
-
-char *spi_arena_chars(spi_arena *arena, size_t size)
-{
-    if (fits(arena, arena->at, size))
-        return take(arena, arena->at, size);
-    return alloc_slowly(arena, size);
 }
 
 char *spi_arena_memdup(spi_arena *arena, const void *data, size_t len)
@@ -281,6 +231,12 @@ void spi_arena_rewind(spi_arena *arena, spi_arena_mark mark)
 void spi_arena_reset(spi_arena *arena)
 {
     block *first = &arena->first;
+    if (!arena->hooks && !arena->large && arena->newest == first) {
+        char *at = first_free(arena);
+        give_up(at, arena->at);
+        arena->at = at;
+        return;
+    }
     spi_arena_rewind(arena, (spi_arena_mark){
                                 .block = first,
                                 .used = (size_t)(first_free(arena) - block_start(first)),

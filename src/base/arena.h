@@ -12,15 +12,41 @@
 
 #include <stdarg.h>
 
-typedef struct spi_arena spi_arena;
+#include "base/memory.h"
 
-spi_arena *spi_arena_new(size_t first_block); /* 0: 4 KiB */
+typedef struct spi_arena_block {
+    struct spi_arena_block *older;
+    char *end;
+    size_t size; /* with this head */
+    void *reserved;
+} spi_arena_block;
+
+/* Is the head of its first block, so that a pointer to it is all that leak checkers need to see.
+   Only arena.c looks inside, but for the shortest way through an allocation. */
+typedef struct spi_arena {
+    spi_arena_block first;
+    char *at, *end;               /* the free part of `newest` */
+    spi_arena_block *newest;      /* the one that is filled; older ones are full */
+    spi_arena_block *large;       /* blocks of a single allocation, the newest first */
+    struct spi_arena_hook *hooks; /* the newest first; they lie in the arena */
+    size_t size;
+    size_t next_block;
+    struct spi_arena *next_in_pool;
+} spi_arena;
+
+enum {
+    SPI_ARENA_ALIGNMENT = 16,
+    /* Under ASan a gap that stays poisoned follows each allocation. */
+    SPI_ARENA_RED_ZONE = SPI_ASAN ? 16 : 0
+};
+
+spi_arena *spi_arena_new(size_t first_block); /* 0: 8 KiB */
 void spi_arena_free(spi_arena *arena);
 void spi_arena_reset(spi_arena *arena);
 
-void *spi_arena_alloc(spi_arena *arena, size_t size);  /* not zeroed, aligned to 16 */
-void *spi_arena_calloc(spi_arena *arena, size_t size); /* zeroed */
-char *spi_arena_chars(spi_arena *arena, size_t size);  /* not aligned */
+static inline void *spi_arena_alloc(spi_arena *arena, size_t size); /* not zeroed, aligned to 16 */
+static inline char *spi_arena_chars(spi_arena *arena, size_t size); /* not aligned */
+void *spi_arena_calloc(spi_arena *arena, size_t size);              /* zeroed */
 /* With a NUL behind it, not aligned. */
 char *spi_arena_memdup(spi_arena *arena, const void *data, size_t len);
 char *spi_arena_strdup(spi_arena *arena, const char *text);
@@ -53,6 +79,30 @@ void spi_arena_pool_init(spi_arena_pool *pool, size_t max);
 void spi_arena_pool_finish(spi_arena_pool *pool);
 spi_arena *spi_arena_pool_take(spi_arena_pool *pool);
 void spi_arena_pool_give(spi_arena_pool *pool, spi_arena *arena); /* resets; NULL is fine */
+
+void *spi_arena_alloc_slowly(spi_arena *arena, size_t size); /* for the next two */
+
+static inline void *spi_arena_take(spi_arena *arena, char *start, size_t size)
+{
+    size_t left = (size_t)(arena->end - start), red_zone = SPI_ARENA_RED_ZONE;
+    if (left < red_zone || size > left - red_zone)
+        return spi_arena_alloc_slowly(arena, size);
+    arena->at = start + size + SPI_ARENA_RED_ZONE;
+    spi_unpoison(start, size);
+    return start;
+}
+
+/* Ends of blocks are aligned, so that rounding up never goes beyond them. */
+static inline void *spi_arena_alloc(spi_arena *arena, size_t size)
+{
+    char *at = arena->at;
+    return spi_arena_take(arena, at + (-(uintptr_t)at & (SPI_ARENA_ALIGNMENT - 1)), size);
+}
+
+static inline char *spi_arena_chars(spi_arena *arena, size_t size)
+{
+    return spi_arena_take(arena, arena->at, size);
+}
 
 /* All arenas of the process, for /stats. */
 size_t spi_arena_total_bytes(void);

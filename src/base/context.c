@@ -6,25 +6,21 @@
 
 #include <pthread.h>
 
-/* One load from the thread pointer instead of a call into the dynamic linker, also in the shared
-   library. */
-#define THREAD_LOCAL static _Thread_local __attribute__((tls_model("initial-exec")))
-
-THREAD_LOCAL spi_context thread_context;
-THREAD_LOCAL spi_context *current;
+static _Thread_local spi_context thread_context __attribute__((tls_model("initial-exec")));
+_Thread_local spi_context *spi_context_running __attribute__((tls_model("initial-exec")));
 
 static pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
 
 spi_context *spi_context_current(void)
 {
-    return current ? current : &thread_context;
+    return spi_context_running ? spi_context_running : &thread_context;
 }
 
 spi_context *spi_context_switch(spi_context *context)
 {
     spi_context *before = spi_context_current();
-    current = context == &thread_context ? NULL : context;
+    spi_context_running = context == &thread_context ? NULL : context;
     return before;
 }
 

@@ -17,6 +17,10 @@ typedef struct spi_context {
     spi_arena_pool *arenas;  /* where the scope is taken from then; NULL: it is made */
 } spi_context;
 
+/* NULL stands for the thread's own. One load from the thread pointer instead of a call into the
+   dynamic linker, also in the shared library. */
+extern _Thread_local spi_context *spi_context_running __attribute__((tls_model("initial-exec")));
+
 /* The running coroutine's context, or the thread's own. Never NULL. */
 spi_context *spi_context_current(void);
 

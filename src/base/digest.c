@@ -84,27 +84,46 @@ void spi_content_hash(unsigned char out[16], const void *data, size_t len)
 }
 
 struct spi_content_hasher {
-    XXH3_state_t *state;
+    XXH3_state_t *state; /* NULL: SHA-256 */
+    EVP_MD_CTX *sha256;
 };
 
 spi_content_hasher *spi_content_hasher_new(void)
 {
-    spi_content_hasher *hasher = spi_malloc(sizeof *hasher);
+    spi_content_hasher *hasher = spi_calloc(sizeof *hasher);
     hasher->state = XXH3_createState();
     SPI_BUG_IF(!hasher->state || XXH3_128bits_reset(hasher->state) != XXH_OK, "XXH3 failed");
     return hasher;
 }
 
-void spi_content_hasher_feed(spi_content_hasher *hasher, const void *data, size_t len)
+spi_content_hasher *spi_content_hasher_new_sha256(void)
 {
-    if (len)
-        SPI_BUG_IF(XXH3_128bits_update(hasher->state, data, len) != XXH_OK, "XXH3 failed");
+    spi_content_hasher *hasher = spi_calloc(sizeof *hasher);
+    pthread_once(&fetch_once, fetch);
+    hasher->sha256 = EVP_MD_CTX_new();
+    SPI_BUG_IF(
+        !hasher->sha256 || EVP_DigestInit_ex2(hasher->sha256, sha256, NULL) != 1, "SHA-256 failed");
+    return hasher;
 }
 
-void spi_content_hasher_finish(spi_content_hasher *hasher, unsigned char out[16])
+void spi_content_hasher_feed(spi_content_hasher *hasher, const void *data, size_t len)
 {
-    store(out, XXH3_128bits_digest(hasher->state));
+    if (!len)
+        return;
+    if (hasher->state)
+        SPI_BUG_IF(XXH3_128bits_update(hasher->state, data, len) != XXH_OK, "XXH3 failed");
+    else
+        SPI_BUG_IF(EVP_DigestUpdate(hasher->sha256, data, len) != 1, "SHA-256 failed");
+}
+
+void spi_content_hasher_finish(spi_content_hasher *hasher, unsigned char *out)
+{
+    if (hasher->state)
+        store(out, XXH3_128bits_digest(hasher->state));
+    else
+        SPI_BUG_IF(EVP_DigestFinal_ex(hasher->sha256, out, NULL) != 1, "SHA-256 failed");
     XXH3_freeState(hasher->state);
+    EVP_MD_CTX_free(hasher->sha256);
     spi_free(hasher);
 }
 

@@ -15,9 +15,10 @@ void spi_hmac_sha1(unsigned char out[20], spout_bytes key, spout_bytes data);
 void spi_content_hash(unsigned char out[16], const void *data, size_t len);
 typedef struct spi_content_hasher spi_content_hasher;
 spi_content_hasher *spi_content_hasher_new(void);
+spi_content_hasher *spi_content_hasher_new_sha256(void); /* SHA-256 instead: for hostile ones */
 void spi_content_hasher_feed(spi_content_hasher *hasher, const void *data, size_t len);
-/* And frees it. */
-void spi_content_hasher_finish(spi_content_hasher *hasher, unsigned char out[16]);
+/* And frees it. 16 bytes, or 32 of SHA-256. */
+void spi_content_hasher_finish(spi_content_hasher *hasher, unsigned char *out);
 
 uint64_t spi_hash64(const void *data, size_t len, uint64_t seed);
 

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/buffer.h"
+#include "base/log_json.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -17,16 +18,18 @@
 
 enum { HELD_BACK_MAX = 32 * 1024 };
 
-static atomic_int log_level = SPOUT_LOG_INFO;
+atomic_int spi_log_level = SPOUT_LOG_INFO;
 static _Atomic(int64_t (*)(void)) wall_clock;
 
 /* Guards everything below it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_bool unflushed;
+static spout_log_format log_format = SPOUT_LOG_TEXT;
 static char held_back[HELD_BACK_MAX];
 static size_t held_back_len;
 static time_t prefix_second = -1;
 static char prefix_time[80]; /* "261122 06:32:13" */
+static size_t prefix_time_len;
 
 static _Thread_local bool in_sink;
 static _Thread_local spi_log_own_sink *own_sink;
@@ -77,18 +80,8 @@ static void hold_back(const char *data, size_t len)
         write_stderr(data, len);
         return;
     }
-    memcpy(held_back + held_back_len, data, len);
+    spi_put(held_back + held_back_len, data, len);
     held_back_len += len;
-}
-
-static const char *logger_name(spout_logger logger)
-{
-    switch (logger) {
-    case SPOUT_LOGGER_APPLICATION: return "application";
-    case SPOUT_LOGGER_ACCESS: return "access";
-    case SPOUT_LOGGER_GENERAL: return "general";
-    }
-    return "?";
 }
 
 static char level_letter(spout_log_level level)
@@ -112,21 +105,51 @@ static void format_time(time_t second)
         snprintf(prefix_time, sizeof prefix_time, "%02d%02d%02d %02d:%02d:%02d",
             local.tm_year % 100, local.tm_mon + 1, local.tm_mday, local.tm_hour, local.tm_min,
             local.tm_sec);
+    prefix_time_len = strlen(prefix_time);
     prefix_second = second;
+}
+
+static void write_json(const spout_log_record *record)
+{
+    spi_buffer line;
+    spi_buffer_init(&line, SIZE_MAX);
+    spi_log_json_line(&line, record);
+    hold_back(spi_buffer_head(&line), spi_buffer_len(&line));
+    spi_buffer_release(&line);
+}
+
+static void write_text(const spout_log_record *record, size_t len)
+{
+    char prefix[sizeof prefix_time + 32], *at = prefix;
+    const char *name = spi_log_logger_name(record->logger);
+    format_time((time_t)(record->time_us / 1000000));
+    *at++ = '[';
+    *at++ = level_letter(record->level);
+    *at++ = ' ';
+    at = spi_put(at, prefix_time, prefix_time_len);
+    *at++ = ' ';
+    at = spi_put(at, name, strlen(name));
+    at = SPI_PUT_LITERAL(at, "] ");
+    hold_back(prefix, (size_t)(at - prefix));
+    hold_back(record->message, len);
+    hold_back("\n", 1);
+}
+
+/* `len` is the message's. */
+static void write_line(const spout_log_record *record, size_t len)
+{
+    if (log_format == SPOUT_LOG_JSON)
+        write_json(record);
+    else
+        write_text(record, len);
+    if (record->level >= SPOUT_LOG_ERROR)
+        default_flush(NULL);
 }
 
 static void default_write(void *self, const spout_log_record *record)
 {
     (void)self;
-    char prefix[128];
-    format_time((time_t)(record->time_us / 1000000));
-    int len = snprintf(prefix, sizeof prefix, "[%c %s %s] ", level_letter(record->level),
-        prefix_time, logger_name(record->logger));
-    hold_back(prefix, (size_t)len);
-    hold_back(record->message, strlen(record->message));
-    hold_back("\n", 1);
-    if (record->level >= SPOUT_LOG_ERROR)
-        default_flush(NULL);
+    write_line(record, strlen(record->message));
 }
 
 static const spout_log_sink default_sink = { .write = default_write, .flush = default_flush };
@@ -207,19 +230,26 @@ void spout_log_set_sink(const spout_log_sink *replacement)
     pthread_mutex_unlock(&lock);
 }
 
+void spout_log_set_format(spout_log_format format)
+{
+    pthread_mutex_lock(&lock);
+    log_format = format;
+    pthread_mutex_unlock(&lock);
+}
+
 void spout_log_set_level(spout_log_level level)
 {
-    atomic_store_explicit(&log_level, (int)level, memory_order_relaxed);
+    atomic_store_explicit(&spi_log_level, (int)level, memory_order_relaxed);
 }
 
 spout_log_level spout_log_get_level(void)
 {
-    return (spout_log_level)atomic_load_explicit(&log_level, memory_order_relaxed);
+    return (spout_log_level)atomic_load_explicit(&spi_log_level, memory_order_relaxed);
 }
 
 bool spout_log_enabled(spout_log_level level)
 {
-    return level < SPOUT_LOG_OFF && level >= spout_log_get_level();
+    return spi_log_is_on(level);
 }
 
 int spout_log_level_parse(const char *text, spout_log_level *ret_level)
@@ -291,22 +321,65 @@ static void deliver_own(const spout_log_record *record)
     own_sink->unflushed = true;
 }
 
-static void deliver(spout_logger logger, spout_log_level level, const char *message)
+/* `len` is the message's. */
+static void deliver(const spout_log_record *record, size_t len)
 {
-    spout_log_record record = { logger, level, spi_wall_clock_us(), message };
     if (own_sink) {
-        deliver_own(&record);
+        deliver_own(record);
         return;
     }
     pthread_once(&process_once, watch_process);
     pthread_mutex_lock(&lock);
     if (sink.write) {
         in_sink = true;
-        sink.write(sink.self, &record);
+        if (sink.write == default_write)
+            write_line(record, len);
+        else
+            sink.write(sink.self, record);
         in_sink = false;
         atomic_store_explicit(&unflushed, true, memory_order_relaxed);
     }
     pthread_mutex_unlock(&lock);
+}
+
+static bool is_plain(const char *text, size_t len)
+{
+    for (; len >= 8; len -= 8, text += 8) {
+        if (!spi_is_plain_8(text))
+            return false;
+    }
+    for (; len > 0; len--, text++) {
+        if (*text < 0x20 || *text == 0x7F)
+            return false;
+    }
+    return true;
+}
+
+/* errno stays as it is: a line may say what it means. */
+static void log_line(
+    spout_logger logger, spout_log_level level, int64_t time_us, const char *text, size_t len)
+{
+    spout_log_record record = { logger, level, time_us, text };
+    if (is_plain(text, len)) {
+        deliver(&record, len);
+        return;
+    }
+    bool utf8 = spi_is_utf8(text, len);
+    char *escaped = needs_escape(text, utf8) ? escape(text, utf8) : NULL;
+    if (escaped)
+        record.message = escaped;
+    deliver(&record, strlen(record.message));
+    spi_free(escaped);
+}
+
+void spi_log_text(
+    spout_logger logger, spout_log_level level, int64_t time_us, const char *text, size_t len)
+{
+    if (!spi_log_is_on(level) || in_sink)
+        return;
+    int kept_errno = errno;
+    log_line(logger, level, time_us, text, len);
+    errno = kept_errno;
 }
 
 SPOUT_PRINTF(3, 0)
@@ -316,7 +389,7 @@ static void log_args(spout_logger logger, spout_log_level level, const char *for
         return;
     int kept_errno = errno;
     char small[1024];
-    char *text = small, *large = NULL, *escaped = NULL;
+    char *text = small, *large = NULL;
     va_list again;
     va_copy(again, args);
     int len = vsnprintf(small, sizeof small, format, args);
@@ -327,11 +400,7 @@ static void log_args(spout_logger logger, spout_log_level level, const char *for
         vsnprintf(large, (size_t)len + 1, format, again);
     }
     va_end(again);
-    bool utf8 = spi_is_utf8(text, strlen(text));
-    if (needs_escape(text, utf8))
-        text = escaped = escape(text, utf8);
-    deliver(logger, level, text);
-    spi_free(escaped);
+    log_line(logger, level, spi_wall_clock_us(), text, strlen(text));
     spi_free(large);
     errno = kept_errno;
 }

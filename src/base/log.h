@@ -4,11 +4,27 @@
 
 #include <spout/log.h>
 
+#include <stdatomic.h>
+
+extern atomic_int spi_log_level;
+
+/* spout_log_enabled, where each request asks. */
+static inline bool spi_log_is_on(spout_log_level level)
+{
+    return level < SPOUT_LOG_OFF &&
+           (int)level >= atomic_load_explicit(&spi_log_level, memory_order_relaxed);
+}
+
 /* The general logger. */
 void spi_log_debug(const char *format, ...) SPOUT_PRINTF(1, 2);
 void spi_log_info(const char *format, ...) SPOUT_PRINTF(1, 2);
 void spi_log_warning(const char *format, ...) SPOUT_PRINTF(1, 2);
 void spi_log_error(const char *format, ...) SPOUT_PRINTF(1, 2);
+
+/* A line that is there already, from `time_us` of the wall clock; text[len] is NUL. What is not plain
+   text is escaped, as in every message. */
+void spi_log_text(
+    spout_logger logger, spout_log_level level, int64_t time_us, const char *text, size_t len);
 
 /* The current error with its causes as "what: message: cause: cause", at `level`. */
 void spi_log_current_error(spout_logger logger, spout_log_level level, const char *what);

@@ -60,10 +60,20 @@ __attribute__((noreturn, cold)) static void out_of_memory(size_t size)
     abort();
 }
 
-void *spi_realloc(void *block, size_t size)
+static void *try_realloc(void *block, size_t size)
 {
     settle_allocator();
-    void *moved = allocator.realloc(allocator.self, block, size ? size : 1);
+    return allocator.realloc(allocator.self, block, size ? size : 1);
+}
+
+void *spi_try_malloc(size_t size)
+{
+    return try_realloc(NULL, size);
+}
+
+void *spi_realloc(void *block, size_t size)
+{
+    void *moved = try_realloc(block, size);
     if (!moved)
         out_of_memory(size);
     return moved;

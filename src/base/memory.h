@@ -1,5 +1,5 @@
-/* The internal face of the allocator: never returns NULL, counts nothing, zeroes only where the
-   name says so. */
+/* The internal face of the allocator: never returns NULL but where the name says so, counts nothing,
+   zeroes only where the name says so. */
 #ifndef SPI_MEMORY_H
 #define SPI_MEMORY_H
 
@@ -9,6 +9,9 @@ void *spi_malloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *spi_calloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *spi_realloc(void *block, size_t size) __attribute__((returns_nonnull));
 void spi_free(void *block);
+
+/* NULL if there is none: for what others' code asks for through us, and can do without. */
+void *spi_try_malloc(size_t size) __attribute__((malloc));
 
 char *spi_strdup(const char *text);
 char *spi_memdup(const void *data, size_t len); /* with a NUL behind it */

@@ -12,6 +12,8 @@ bool spi_equal_nocase(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     if (a_len != b_len)
         return false;
+    if (memcmp(a, b, a_len) == 0) /* mostly they are written alike */
+        return true;
     for (size_t i = 0; i < a_len; i++) {
         if (spi_lower(a[i]) != spi_lower(b[i]))
             return false;
@@ -85,14 +87,19 @@ bool spi_parse_hex(const char *text, size_t len, uint64_t max, uint64_t *ret_val
 
 size_t spi_format_uint(char out[20], uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof digits;
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    memcpy(out, digits + at, sizeof digits - at);
-    return sizeof digits - at;
+    if (value < 100) {
+        char *at = out;
+        if (value >= 10)
+            *at++ = (char)('0' + value / 10);
+        *at++ = (char)('0' + value % 10);
+        return (size_t)(at - out);
+    }
+    size_t len = 3;
+    for (uint64_t rest = value / 100; rest >= 10; rest /= 10)
+        len++;
+    for (size_t at = len; at-- > 0; value /= 10)
+        out[at] = (char)('0' + value % 10);
+    return len;
 }
 
 /* Within a character the state says how many bytes are missing and between which bounds the next
@@ -189,18 +196,31 @@ static inline bool is_escape(const char *at, const char *end)
     return *at == '%' && end - at > 2 && spi_hex_value(at[1]) >= 0 && spi_hex_value(at[2]) >= 0;
 }
 
+static char *find(char *at, const char *end, char c)
+{
+    char *found = memchr(at, c, (size_t)(end - at));
+    return found ? found : at + (end - at);
+}
+
 size_t spi_percent_decode(char *text, size_t len, bool plus)
 {
-    const char *at = text, *end = text + len;
-    while (at < end && *at != '%' && !(plus && *at == '+'))
-        at++;
-    char *out = text + (at - text);
+    char *at = text, *end = text + len, *out = text;
+    char *percent = find(at, end, '%');
     while (at < end) {
+        if (percent < at)
+            percent = find(at, end, '%');
+        char *stop = plus ? find(at, percent, '+') : percent;
+        if (out < at)
+            memmove(out, at, (size_t)(stop - at));
+        out += stop - at;
+        at = stop;
+        if (at == end)
+            break;
         if (is_escape(at, end)) {
             *out++ = (char)(spi_hex_value(at[1]) * 16 + spi_hex_value(at[2]));
             at += 3;
         } else {
-            *out++ = plus && *at == '+' ? ' ' : *at;
+            *out++ = *at == '+' ? ' ' : *at;
             at++;
         }
     }
@@ -278,23 +298,34 @@ bool spi_base64_decode(char *out, size_t *ret_len, const char *text, size_t len)
     return true;
 }
 
-/* Four bytes at once: each nibble moves into a byte of its own and becomes its digit there. */
-static void hex_encode_four(char *out, const unsigned char *at)
+enum { HEX_BLOCK = 16 };
+typedef signed char hex_block __attribute__((vector_size(HEX_BLOCK)));
+
+static inline hex_block hex_digits(hex_block nibbles)
 {
-    uint64_t apart = at[0] | (uint64_t)at[1] << 16 | (uint64_t)at[2] << 32 | (uint64_t)at[3] << 48;
-    uint64_t nibbles = (apart >> 4 & 0x000F000F000F000F) | (apart & 0x000F000F000F000F) << 8;
-    uint64_t letters = (nibbles + 0x0606060606060606) >> 4 & 0x0101010101010101;
-    uint64_t digits = nibbles + 0x3030303030303030 + letters * ('a' - '0' - 10);
-    for (size_t i = 0; i < 8; i++)
-        out[i] = (char)(digits >> 8 * i);
+    return nibbles + '0' + ((nibbles > 9) & ('a' - '0' - 10));
+}
+
+/* Sixteen bytes at once: the nibbles are taken apart, and their digits put side by side. */
+static void hex_encode_block(char *out, const unsigned char *at)
+{
+    hex_block bytes;
+    memcpy(&bytes, at, sizeof bytes);
+    hex_block high = hex_digits(bytes >> 4 & 15), low = hex_digits(bytes & 15);
+    hex_block first = __builtin_shufflevector(
+        high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    hex_block second = __builtin_shufflevector(
+        high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    memcpy(out, &first, sizeof first);
+    memcpy(out + sizeof first, &second, sizeof second);
 }
 
 void spi_hex_encode(char *out, const void *data, size_t len)
 {
     static const char digits[] = "0123456789abcdef";
     const unsigned char *at = data;
-    for (; len >= 4; len -= 4, at += 4, out += 8)
-        hex_encode_four(out, at);
+    for (; len >= HEX_BLOCK; len -= HEX_BLOCK, at += HEX_BLOCK, out += 2 * HEX_BLOCK)
+        hex_encode_block(out, at);
     for (; len > 0; len--, at++) {
         *out++ = digits[*at >> 4];
         *out++ = digits[*at & 15];

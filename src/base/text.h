@@ -9,11 +9,26 @@ static inline char spi_lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
+/* Whether they may be the same letter; a first look that is cheaper than spi_lower. */
+static inline bool spi_alike(char a, char b)
+{
+    return ((a ^ b) & ~0x20) == 0;
+}
 static inline bool spi_is_digit(char c)
 {
     return c >= '0' && c <= '9';
 }
 int spi_hex_value(char c); /* 0–15, or -1 */
+
+/* Whether eight bytes are all printable ASCII: one below 0x20 borrows from its highest bit, DEL
+   becomes 0x80 by adding one. */
+static inline bool spi_is_plain_8(const char *text)
+{
+    const uint64_t high = UINT64_C(0x8080808080808080), ones = UINT64_C(0x0101010101010101);
+    uint64_t word;
+    memcpy(&word, text, sizeof word);
+    return (((word - 0x20 * ones) | (word + ones) | word) & high) == 0;
+}
 
 bool spi_equal_nocase(const char *a, size_t a_len, const char *b, size_t b_len);
 bool spi_text_equal_nocase(const char *a, const char *b);
@@ -27,6 +42,39 @@ bool spi_equal_constant_time(const void *a, size_t a_len, const void *b, size_t 
 bool spi_parse_uint(const char *text, size_t len, uint64_t max, uint64_t *ret_value);
 bool spi_parse_hex(const char *text, size_t len, uint64_t max, uint64_t *ret_value);
 size_t spi_format_uint(char out[20], uint64_t value); /* no NUL; returns the digits' count */
+
+/* As memcpy, for short texts whose length only the caller knows: what is too short for a block is
+   copied as two halves that overlap. Returns the end. */
+static inline char *spi_put(char *out, const char *text, size_t len)
+{
+    char *end = out + len;
+    if (len > 64) {
+        memcpy(out, text, len);
+    } else if (len >= 16) {
+        const char *last = text + len - 16;
+        for (; text < last; text += 16, out += 16)
+            memcpy(out, text, 16);
+        memcpy(end - 16, last, 16);
+    } else if (len >= 8) {
+        uint64_t first, last;
+        memcpy(&first, text, 8);
+        memcpy(&last, text + len - 8, 8);
+        memcpy(out, &first, 8);
+        memcpy(end - 8, &last, 8);
+    } else if (len >= 4) {
+        uint32_t first, last;
+        memcpy(&first, text, 4);
+        memcpy(&last, text + len - 4, 4);
+        memcpy(out, &first, 4);
+        memcpy(end - 4, &last, 4);
+    } else {
+        while (out < end)
+            *out++ = *text++;
+    }
+    return end;
+}
+#define SPI_PUT_LITERAL(out, literal) \
+    ((char *)memcpy(out, literal, sizeof(literal) - 1) + sizeof(literal) - 1)
 
 /* Incremental UTF-8 (RFC 3629: no surrogates, no overlong forms). State 0 at the start and at each
    character's end. */

@@ -6,12 +6,17 @@
 
 #include <time.h>
 
+int64_t spi_monotonic_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 static int64_t system_monotonic_ms(void *self)
 {
     (void)self;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return spi_monotonic_us() / 1000;
 }
 
 static int64_t system_wall_us(void *self)
@@ -52,9 +57,19 @@ int64_t spout_wall_us(void)
     return loop ? loop->wall_us : system_wall_us(NULL);
 }
 
+uint64_t spi_loop_turn(const spout_loop *loop)
+{
+    return loop->turning ? loop->waits + 1 : 0;
+}
+
 int64_t spi_loop_now(const spout_loop *loop)
 {
     return loop->now_ms;
+}
+
+int64_t spi_loop_now_us(const spout_loop *loop)
+{
+    return loop->clock_is_real ? loop->now_us : spi_monotonic_us();
 }
 
 int64_t spi_loop_now_exact(spout_loop *loop)

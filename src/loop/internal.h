@@ -37,7 +37,8 @@ typedef struct spi_frame {
 
 typedef enum spi_task_state { SPI_TASK_READY, SPI_TASK_RUNNING, SPI_TASK_WAITING } spi_task_state;
 
-/* Lies at the upper end of its own stack. */
+/* Lies at the upper end of its own stack. When its function has returned it rests, and is given
+   another one: its stack and its place on it are made once. */
 struct spi_task {
     spi_switch_point point;
     spi_fiber fiber;
@@ -93,6 +94,9 @@ void spi_task_resume(spi_ready *ready); /* the fn of every task's `ready` */
 void spi_task_park(spi_task *task);
 void spi_task_wake(spi_task *task, int outcome); /* of a waiting one that stands in no queue */
 void spi_task_arm_deadline(spi_task *task);
+
+/* Ends all that rest. From the loop's own stack. */
+void spi_tasks_dismiss(spout_loop *loop);
 
 /* For an `ended`: logs a failure as that of a detached task. */
 void spi_task_log_failure(spi_task *task, int result);
@@ -171,27 +175,32 @@ void spi_metrics_start(spout_loop *loop, const spout_metrics *metrics);
 enum { SPI_EVENTS_A_TURN = 256 };
 
 struct spout_loop {
-    spi_list ready;   /* next turn's */
-    spi_list running; /* the rest of this turn's */
+    const spout_metrics *metrics; /* first, for spi_loop_metrics; NULL: nobody counts */
+    spi_list ready;               /* next turn's */
+    spi_list running;             /* the rest of this turn's */
     spi_task *current;
     spi_task *dead; /* has ended, and its stack was left just now */
     spi_task *switched_from;
     spi_task root; /* the loop's own context; only what a switch needs is set */
     int64_t now_ms, wall_us;
+    int64_t now_us; /* of the system's clock, if that is the loop's */
+    bool clock_is_real;
     spout_clock clock;
     spout_random random;
-    const spout_metrics *metrics; /* NULL: nobody counts */
     spout_metrics metrics_table;
     spi_log_own_sink log;
 
     spi_list tasks;
     size_t task_count, task_max;
+    spi_list resting; /* tasks that have ended and wait for another function, by their `node` */
+    size_t resting_count;
     spi_stack_pool stacks;
     spi_timer trim;
     spi_arena_pool arenas;
 
     spi_heap timers;
     spi_timeout_class *timeout_classes;
+    int64_t timeouts_due; /* none is due before that: stopping and arming anew don't correct it */
     spi_list call_timers, periodics;
     spi_list hooks;
 
@@ -219,6 +228,8 @@ struct spout_loop {
         void (*destroy)(void *value);
     } slots[SPI_SLOT_COUNT];
 };
+
+_Static_assert(offsetof(spout_loop, metrics) == 0, "spi_loop_metrics looks there");
 
 extern _Thread_local spout_loop *spi_loop_of_thread __attribute__((tls_model("initial-exec")));
 

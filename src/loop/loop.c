@@ -86,14 +86,26 @@ spout_figures spout_loop_figures(void)
     return figures;
 }
 
+/* The system's wall clock is read again with each millisecond that has passed: often many turns
+   begin in one. */
 static void refresh_time(spout_loop *loop)
 {
-    loop->now_ms = loop->clock.monotonic_ms(loop->clock.self);
+    if (loop->clock_is_real) {
+        loop->now_us = spi_monotonic_us();
+        int64_t now_ms = loop->now_us / 1000;
+        if (now_ms == loop->now_ms)
+            return;
+        loop->now_ms = now_ms;
+    } else {
+        loop->now_ms = loop->clock.monotonic_ms(loop->clock.self);
+    }
     loop->wall_us = loop->clock.wall_us(loop->clock.self);
 }
 
 static void run_ready(spout_loop *loop)
 {
+    if (spi_list_is_empty(&loop->ready))
+        return;
     spi_list_splice(&loop->running, &loop->ready);
     spi_list *node;
     while ((node = spi_list_pop(&loop->running))) {
@@ -105,6 +117,12 @@ static void run_ready(spout_loop *loop)
 /* Each goes back before it is called, so that any of them may be removed meanwhile. */
 static void run_hooks(spout_loop *loop)
 {
+    spi_list *only = loop->hooks.next;
+    if (only->next == &loop->hooks && only != &loop->hooks) {
+        spi_turn_hook *hook = spi_container(only, spi_turn_hook, node);
+        hook->fn(hook);
+        return;
+    }
     spi_list hooks;
     spi_list_init(&hooks);
     spi_list_splice(&hooks, &loop->hooks);
@@ -116,11 +134,11 @@ static void run_hooks(spout_loop *loop)
     }
 }
 
-static int64_t until_next(const spout_loop *loop, int64_t now_ms)
+static int64_t until_next(const spout_loop *loop, int64_t now_ms, int64_t timeout)
 {
     if (!spi_list_is_empty(&loop->ready) || loop->hurry || atomic_load(&loop->stop))
         return 0;
-    int64_t timer = spi_timers_next(loop), timeout = spi_timeouts_next(loop);
+    int64_t timer = spi_timers_next(loop);
     int64_t next = timer < timeout ? timer : timeout;
     if (next == SPI_NEVER)
         return -1;
@@ -156,7 +174,7 @@ static void turn(spout_loop *loop, int64_t max_ms)
     spi_timeouts_run(loop);
     run_hooks(loop);
     spout_log_flush();
-    int64_t timeout_ms = until_next(loop, loop->now_ms);
+    int64_t timeout_ms = until_next(loop, loop->now_ms, loop->timeouts_due);
     if (max_ms >= 0 && (timeout_ms < 0 || timeout_ms > max_ms))
         timeout_ms = max_ms;
     report_turn(loop);
@@ -213,7 +231,7 @@ int spout_loop_fd(spout_loop *loop)
 
 int64_t spout_loop_timeout_ms(spout_loop *loop)
 {
-    return until_next(loop, spi_loop_now_exact(loop));
+    return until_next(loop, spi_loop_now_exact(loop), spi_timeouts_next(loop));
 }
 
 typedef struct sync_run {
@@ -281,8 +299,8 @@ int spout_loop_run_sync(spout_loop *loop, spout_task_fn *fn, void *arg, int64_t 
 
 static void init_lists(spout_loop *loop)
 {
-    spi_list *lists[] = { &loop->ready, &loop->running, &loop->tasks, &loop->call_timers,
-        &loop->periodics, &loop->hooks, &loop->user_watches, &loop->signals };
+    spi_list *lists[] = { &loop->ready, &loop->running, &loop->tasks, &loop->resting,
+        &loop->call_timers, &loop->periodics, &loop->hooks, &loop->user_watches, &loop->signals };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         spi_list_init(lists[i]);
 }
@@ -295,6 +313,9 @@ static void init(spout_loop *loop, const spout_loop_options *options)
     loop->current = &loop->root;
     loop->clock = options->clock ? *options->clock : spi_system_clock;
     loop->random = options->random ? *options->random : spi_system_random;
+    loop->clock_is_real = !options->clock;
+    loop->now_ms = INT64_MIN;
+    loop->timeouts_due = SPI_NEVER;
     spi_metrics_start(loop, options->metrics);
     loop->task_max = options->max_tasks > 0 ? (size_t)options->max_tasks : SIZE_MAX;
     loop->executor_threads = options->executor_threads;
@@ -410,6 +431,7 @@ void spout_loop_free(spout_loop *loop)
     spi_executor_stop(loop, all_ended);
     run_last_calls(loop);
     log_abandoned(loop);
+    spi_tasks_dismiss(loop);
     release(loop);
     spout_log_flush();
     if (all_ended)

@@ -79,7 +79,9 @@ void spi_turn_hook_remove(spi_turn_hook *hook);
 typedef enum spi_loop_slot {
     SPI_SLOT_NET,
     SPI_SLOT_HTTP,
+    SPI_SLOT_HTTP_CLIENT,
     SPI_SLOT_WEBSOCKET,
+    SPI_SLOT_TOPICS,
     SPI_SLOT_WEB,
     SPI_SLOT_RUN,
     SPI_SLOT_COUNT
@@ -89,15 +91,31 @@ void spi_loop_slot_set(
     spout_loop *loop, spi_loop_slot slot, void *value, void (*destroy)(void *value));
 
 spi_arena_pool *spi_loop_arenas(spout_loop *loop);
-int64_t spi_loop_now(const spout_loop *loop);     /* monotonic ms, read once a turn */
-int64_t spi_loop_now_exact(spout_loop *loop);     /* monotonic ms, read now */
+/* A number that each turn has for itself, between two looks at the descriptors: what a client sent
+   after having seen anything of a turn's comes in a later one. 0 outside of turns. */
+uint64_t spi_loop_turn(const spout_loop *loop);
+int64_t spi_loop_now(const spout_loop *loop); /* monotonic ms, read once a turn */
+int64_t spi_loop_now_exact(spout_loop *loop); /* monotonic ms, read now */
+/* Of the system's monotonic clock, whatever the loop's is: read once a turn if that is the same. */
+int64_t spi_loop_now_us(const spout_loop *loop);
+int64_t spi_monotonic_us(void);                   /* read now */
 int64_t spi_loop_wall_us(const spout_loop *loop); /* wall clock, read once a turn */
 uint64_t spi_loop_random(spout_loop *loop);       /* 64 bits of the loop's random source */
 
 /* Where upper floors report their own counts, values and tasks, under names that they list in their
    public headers. NULL: nobody counts, which is all that has to be asked; no function of the table
-   is NULL. Only on the loop's thread. */
-const spout_metrics *spi_loop_metrics(const spout_loop *loop);
+   is NULL. Only on the loop's thread. Inline: it is asked for each request. */
+static inline const spout_metrics *spi_loop_metrics(const spout_loop *of)
+{
+    return *(const spout_metrics *const *)(const void *)of;
+}
+
+static inline void spi_loop_count(const spout_loop *of, const char *name, int64_t delta)
+{
+    const spout_metrics *metrics = spi_loop_metrics(of);
+    if (metrics)
+        metrics->count(metrics->self, name, delta);
+}
 
 /* True once any loop or executor thread exists in the process: forking would copy half of it. */
 bool spi_loop_exists_anywhere(void);

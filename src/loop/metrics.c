@@ -11,6 +11,11 @@ static void ignore_task(void *self, const char *name, spout_task_event event, in
     (void)self, (void)name, (void)event, (void)lived_ms;
 }
 
+static void ignore_request(void *self, const spout_request_event *event)
+{
+    (void)self, (void)event;
+}
+
 void spi_metrics_start(spout_loop *loop, const spout_metrics *metrics)
 {
     if (!metrics)
@@ -23,10 +28,7 @@ void spi_metrics_start(spout_loop *loop, const spout_metrics *metrics)
         table->observe = ignore_number;
     if (!table->task)
         table->task = ignore_task;
+    if (!table->request)
+        table->request = ignore_request;
     loop->metrics = table;
-}
-
-const spout_metrics *spi_loop_metrics(const spout_loop *loop)
-{
-    return loop->metrics;
 }

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Whether spi_stack_used counts words rather than pages, from the start of the task rather than
+/* Whether spi_stack_used counts words rather than pages, since the stack was taken rather than
    since the pages were given back. */
 #ifdef SPI_DEBUG
 #define SPI_STACK_MARKS 1

@@ -14,7 +14,8 @@ enum {
        of the CPU's cache. */
     COLOURS = 8,
     COLOUR_BYTES = 128,
-    TRIM_AFTER_MS = 1000
+    TRIM_AFTER_MS = 1000,
+    RESTING_MAX = 32
 };
 
 spi_task *spi_task_current(void)
@@ -74,7 +75,7 @@ static void switch_to(spi_task *from, spi_task *to, bool last)
     loop->current = to;
     loop->switched_from = from;
     to->state = SPI_TASK_RUNNING;
-    spi_context_switch(to == &loop->root ? NULL : &to->context);
+    spi_context_running = to == &loop->root ? NULL : &to->context;
     spi_fiber_leave(&from->fiber, &to->fiber, last);
     spi_switch(&from->point, &to->point);
     spi_fiber_arrive(&from->fiber, &loop->switched_from->fiber);
@@ -197,23 +198,37 @@ static void report_end(const spi_task *task, int result)
     metrics->task(metrics->self, task->name, event, task->loop->now_ms - task->born_ms);
 }
 
-__attribute__((noreturn)) static void end(spi_task *task, int result)
+/* All that the task had is given back, but for its stack. */
+static void conclude(spi_task *task, int result)
 {
     spout_loop *loop = task->loop;
-    task->touched = __builtin_frame_address(0);
     call_deferred(task, &task->outermost);
     report_end(task, result);
     if (task->ended)
         task->ended(task, result);
-    spi_timer_stop(loop, &task->deadline_timer);
+    if (spi_heap_contains(&task->deadline_timer.node))
+        spi_timer_stop(loop, &task->deadline_timer);
     spi_list_remove(&task->node);
     loop->task_count--;
-    if (task->owns_scope)
+    if (task->owns_scope && task->context.scope)
         spi_arena_pool_give(&loop->arenas, task->context.scope);
-    spi_context_clear(&task->context);
-    loop->dead = task;
+    if (task->context.error)
+        spi_context_clear(&task->context);
+}
+
+/* Leaves the stack for good. */
+__attribute__((noreturn)) static void die(spi_task *task)
+{
+    task->loop->dead = task;
     switch_to(task, successor(task), true);
     abort();
+}
+
+__attribute__((noreturn)) static void end(spi_task *task, int result)
+{
+    task->touched = __builtin_frame_address(0);
+    conclude(task, result);
+    die(task);
 }
 
 void spout_abort(void)
@@ -235,13 +250,53 @@ void spout_abort(void)
     longjmp(*frame->jump, 1);
 }
 
+static bool may_rest(const spi_task *task)
+{
+    const spout_loop *loop = task->loop;
+    return task->stack->slab && loop->resting_count < RESTING_MAX && !loop->closing;
+}
+
+/* Comes back when there is another function to call, or none any more. */
+static void rest(spi_task *task)
+{
+    spout_loop *loop = task->loop;
+    spi_list_push_front(&loop->resting, &task->node);
+    loop->resting_count++;
+    switch_to(task, successor(task), false);
+}
+
 /* The first frame of every stack. */
 static void begin(void *arg)
 {
     spi_task *task = arg;
     spi_fiber_arrive(&task->fiber, &task->loop->switched_from->fiber);
     reap_if_any(task->loop);
-    end(task, task->fn(task->arg));
+    while (task->fn) {
+        conclude(task, task->fn(task->arg));
+        if (!may_rest(task))
+            break;
+        rest(task);
+    }
+    task->touched = __builtin_frame_address(0);
+    die(task);
+}
+
+static spi_task *take_resting(spout_loop *loop)
+{
+    spi_list *node = spi_list_pop(&loop->resting);
+    if (!node)
+        return NULL;
+    loop->resting_count--;
+    return spi_container(node, spi_task, node);
+}
+
+void spi_tasks_dismiss(spout_loop *loop)
+{
+    spi_task *task;
+    while ((task = take_resting(loop))) {
+        task->fn = NULL;
+        spi_task_start_now(task);
+    }
 }
 
 static void copy_name(spi_task *task, const char *name)
@@ -261,56 +316,69 @@ static spi_task *place(spi_stack *stack)
     return (spi_task *)(top & ~(uintptr_t)63);
 }
 
-static void set_up(spi_task *task, spout_loop *loop, spi_stack *stack, const spi_task_birth *birth)
+/* What a function finds. A task that has rested keeps everything else, which is as it was at
+   first. */
+static inline void set_up(spi_task *task, const spi_task_birth *birth)
 {
-    *task = (spi_task){
-        .loop = loop,
-        .stack = stack,
-        .fn = birth->fn,
-        .arg = birth->arg,
-        .ended = birth->ended,
-        .owner = birth->owner,
-        .cancelled = loop->closing,
-        .deadline_ms = SPI_NEVER,
-        .born_ms = loop->now_ms,
-        .context = { .scope = birth->scope, .arenas = &loop->arenas },
-        .owns_scope = !birth->scope,
-        .name = birth->name,
-    };
-    task->frame = &task->outermost;
+    spout_loop *loop = task->loop;
+    task->fn = birth->fn;
+    task->arg = birth->arg;
+    task->ended = birth->ended;
+    task->owner = birth->owner;
+    task->state = SPI_TASK_READY;
+    task->outcome = 0;
+    task->cancelled = loop->closing;
+    task->deadline_ms = SPI_NEVER;
+    task->born_ms = loop->now_ms;
+    task->context = (spi_context){ .scope = birth->scope, .arenas = &loop->arenas };
+    task->owns_scope = !birth->scope;
+    task->name = birth->name;
     if (!birth->name_is_static)
         copy_name(task, birth->name);
+    spi_list_push(&loop->tasks, &task->node);
+    loop->task_count++;
+    report_start(task);
+}
+
+static spi_task *make(spout_loop *loop, size_t stack_size)
+{
+    spi_stack *stack = spi_stack_take(&loop->stacks, stack_size);
+    if (!stack)
+        return NULL;
+    spi_task *task = place(stack);
+    *task = (spi_task){ .loop = loop, .stack = stack, .frame = &task->outermost };
     spi_ready_init(&task->ready, spi_task_resume);
     spi_list_init(&task->wait_node);
     spi_list_init(&task->sibling);
+    spi_fiber_init(&task->fiber, stack->low, stack->size);
+    spi_switch_prepare(&task->point, stack->low, (char *)task, begin, task);
+    return task;
 }
 
-static spi_stack *take_stack(spout_loop *loop, size_t size)
+static spi_task *take(spout_loop *loop, size_t stack_size)
 {
-    spi_stack *stack = NULL;
-    if (loop->task_count < loop->task_max)
-        stack = spi_stack_take(&loop->stacks, size);
-    else
+    if (loop->task_count >= loop->task_max) {
         spout_error_set(
             SPOUT_ELIMIT, "there are %zu coroutines already, the maximum", loop->task_count);
-    if (!stack)
+        return NULL;
+    }
+    spi_task *task = stack_size == 0 ? take_resting(loop) : NULL;
+    return task ? task : make(loop, stack_size);
+}
+
+static inline spi_task *create(spout_loop *loop, const spi_task_birth *birth)
+{
+    spi_task *task = take(loop, birth->stack_size);
+    if (task)
+        set_up(task, birth);
+    else
         spi_count(loop, "tasks_refused", 1);
-    return stack;
+    return task;
 }
 
 spi_task *spi_task_create(spout_loop *loop, const spi_task_birth *birth)
 {
-    spi_stack *stack = take_stack(loop, birth->stack_size);
-    if (!stack)
-        return NULL;
-    spi_task *task = place(stack);
-    set_up(task, loop, stack, birth);
-    spi_fiber_init(&task->fiber, stack->low, stack->size);
-    spi_switch_prepare(&task->point, stack->low, (char *)task, begin, task);
-    spi_list_push(&loop->tasks, &task->node);
-    loop->task_count++;
-    report_start(task);
-    return task;
+    return create(loop, birth);
 }
 
 void spi_task_start_now(spi_task *task)
@@ -334,7 +402,7 @@ int spi_task_run(spout_loop *loop, const spi_task_start *start, spi_task **ret_t
         .arg = start->arg,
         .scope = start->scope,
     };
-    spi_task *task = spi_task_create(loop, &birth);
+    spi_task *task = create(loop, &birth);
     if (!task)
         return SPOUT_ELIMIT;
     if (ret_task)

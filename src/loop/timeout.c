@@ -42,6 +42,8 @@ void spi_timeout_start(spi_timeout_class *class_, spi_timeout *timeout)
     spi_list_remove(&timeout->node);
     timeout->due_ms = spi_time_after(class_->loop->now_ms, class_->duration_ms);
     spi_list_push(&class_->armed, &timeout->node);
+    if (timeout->due_ms < class_->loop->timeouts_due)
+        class_->loop->timeouts_due = timeout->due_ms;
 }
 
 void spi_timeout_stop(spi_timeout *timeout)
@@ -72,8 +74,12 @@ static void run_class(spi_timeout_class *class_, int64_t now_ms)
 
 void spi_timeouts_run(spout_loop *loop)
 {
+    if (loop->now_ms < loop->timeouts_due)
+        return;
+    loop->timeouts_due = SPI_NEVER; /* what the calls arm brings it down */
     for (spi_timeout_class *class_ = loop->timeout_classes; class_; class_ = class_->next)
         run_class(class_, loop->now_ms);
+    loop->timeouts_due = spi_timeouts_next(loop);
 }
 
 int64_t spi_timeouts_next(const spout_loop *loop)

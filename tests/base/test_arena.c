@@ -57,7 +57,7 @@ static void test_size_grows_and_reset_gives_back(void **state)
     size_t before = spi_arena_total_bytes();
     spi_arena *arena = spi_arena_new(0);
     size_t first = spi_arena_size(arena);
-    assert_int_equal(first, 4096);
+    assert_int_equal(first, 8192);
     assert_int_equal(spi_arena_total_bytes(), before + first);
     for (int i = 0; i < 100; i++)
         spi_arena_alloc(arena, 1000);
@@ -94,7 +94,7 @@ static void test_a_reset_arena_allocates_nothing_new(void **state)
         spi_arena_reset(arena);
         assert_ptr_equal(spi_arena_alloc(arena, 100), first);
         spi_arena_alloc(arena, 2000);
-        assert_int_equal(spi_arena_size(arena), 4096);
+        assert_int_equal(spi_arena_size(arena), 8192);
     }
     spi_arena_free(arena);
 }
@@ -169,7 +169,7 @@ static void test_a_hook_may_allocate_and_register(void **state)
     spi_arena_on_reset(hooked, note_and_register, name);
     spi_arena_reset(hooked);
     assert_string_equal(order, "az");
-    assert_int_equal(spi_arena_size(hooked), 4096);
+    assert_int_equal(spi_arena_size(hooked), 8192);
     spi_arena_free(hooked);
 }
 
@@ -232,7 +232,7 @@ static void test_pool_is_bounded(void **state)
         spi_arena_pool_give(&pool, arenas[i]);
     spi_arena_pool_give(&pool, NULL);
     assert_int_equal(pool.count, 2);
-    assert_int_equal(spi_arena_total_bytes(), before + 2 * 4096);
+    assert_int_equal(spi_arena_total_bytes(), before + 2 * 8192);
     assert_ptr_equal(spi_arena_pool_take(&pool), arenas[1]);
     assert_int_equal(pool.count, 1);
     spi_arena_pool_give(&pool, arenas[1]);

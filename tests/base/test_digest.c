@@ -105,6 +105,19 @@ static void test_content_hash_in_one_or_in_pieces(void **state)
     assert_string_equal(hex(empty, 16), "99aa06d3014798d86001c324468d497f");
 }
 
+static void test_sha256_in_pieces(void **state)
+{
+    (void)state;
+    unsigned char whole[32], pieces[32];
+    spi_sha256(whole, "abcdefgh", 8);
+    spi_content_hasher *hasher = spi_content_hasher_new_sha256();
+    spi_content_hasher_feed(hasher, "abc", 3);
+    spi_content_hasher_feed(hasher, "", 0);
+    spi_content_hasher_feed(hasher, "defgh", 5);
+    spi_content_hasher_finish(hasher, pieces);
+    assert_memory_equal(pieces, whole, 32);
+}
+
 static void test_hash64_depends_on_its_seed(void **state)
 {
     (void)state;
@@ -177,6 +190,7 @@ int main(void)
         cmocka_unit_test(test_hmac_vectors),
         cmocka_unit_test(test_hmac_of_nothing_and_long_key),
         cmocka_unit_test(test_content_hash_in_one_or_in_pieces),
+        cmocka_unit_test(test_sha256_in_pieces),
         cmocka_unit_test(test_hash64_depends_on_its_seed),
         cmocka_unit_test(test_random_fills_all_and_differs),
         cmocka_unit_test(test_random_differs_after_fork),

@@ -280,6 +280,35 @@ static void test_default_lines_come_at_exit(void **state)
                                     "[I 261126 06:32:13 access] 200 GET /\n");
 }
 
+static void log_objects(void)
+{
+    set_time_zone("TEST-3");
+    spout_log_set_format(SPOUT_LOG_JSON);
+    spi_log_info("a \"quoted\" \\ %s", "\xC3\xA9");
+    spout_log_warning("second\nline\xC2\x85");
+    spout_log(SPOUT_LOGGER_ACCESS, SPOUT_LOG_INFO, "200 GET /");
+    spout_log(SPOUT_LOGGER_ACCESS, SPOUT_LOG_INFO, "{\"status\":200}");
+    spout_log_info("{\"not\":\"ours\"}");
+    spout_log_set_format(SPOUT_LOG_TEXT);
+    spi_log_info("text again");
+}
+
+static void test_lines_may_be_objects(void **state)
+{
+    (void)state;
+#define TIME "\"time\":\"2026-11-26T06:32:13.123Z\","
+    assert_string_equal(run_child(log_objects)->err,
+        "{\"level\":\"info\",\"logger\":\"general\"," TIME
+        "\"message\":\"a \\\"quoted\\\" \\\\ \xC3\xA9\"}\n"
+        "{\"level\":\"warning\",\"logger\":\"application\"," TIME
+        "\"message\":\"second\\\\nline\\\\xc2\\\\x85\"}\n"
+        "{\"level\":\"info\",\"logger\":\"access\"," TIME "\"message\":\"200 GET /\"}\n"
+        "{\"level\":\"info\",\"logger\":\"access\",\"status\":200}\n"
+        "{\"level\":\"info\",\"logger\":\"application\"," TIME
+        "\"message\":\"{\\\"not\\\":\\\"ours\\\"}\"}\n"
+        "[I 261126 09:32:13 general] text again\n");
+}
+
 static void log_local(void)
 {
     set_time_zone("TEST-3");
@@ -404,6 +433,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_lines_come_at_exit),
+        cmocka_unit_test(test_lines_may_be_objects),
         cmocka_unit_test(test_errors_are_written_at_once_in_local_time),
         cmocka_unit_test(test_lines_are_held_back_until_a_flush),
         cmocka_unit_test(test_full_buffer_loses_nothing),

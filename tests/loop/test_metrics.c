@@ -209,6 +209,7 @@ static void any_function_may_be_missing(void **state)
         assert_int_equal(run(end_well, NULL), 0);
         assert_int_equal(tasks[0] != '\0', tables[i].task != NULL);
         assert_non_null(spi_loop_metrics(loop)->observe);
+        assert_non_null(spi_loop_metrics(loop)->request);
     }
 }
 
