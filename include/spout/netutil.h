@@ -1,6 +1,9 @@
 /*
  * Addresses and listening sockets (Tornado's netutil).
  *
+ * For the loop's metrics: net_received_bytes and net_sent_bytes are what its TCP and Unix stream
+ * sockets have received and sent, of servers and clients, on the wire (with TLS: encrypted).
+ *
  * Example:
  *     spout_listener listeners[4];
  *     int count = spout_bind_sockets(&(spout_listen_options){ .port = 8888 }, listeners, 4);
@@ -18,8 +21,8 @@ extern "C" {
    system. */
 typedef struct spout_listen_options {
     int port; /* 0: one that is free, the same for all addresses */
-    const char
-        *address; /* IP or host name; NULL or "": all; "localhost": loopback of both families */
+    const char *
+        address; /* IP, also with a zone, or host name; NULL or "": all; "localhost": loopback of both families */
     const char
         *unix_path;  /* a Unix socket instead; a leading '@' names one in Linux's abstract space */
     int unix_mode;   /* permissions of the socket file; 0: 0600 */

@@ -7,9 +7,11 @@
  *   c-ares     asynchronous DNS, where the library was built with it (CaresResolver)
  *   a function of your own
  * Before any of them: numeric addresses are what they are, and overrides are looked at
- * (OverrideResolver). Coroutines that want the same name at the same time share one lookup. Nothing
- * is kept afterwards: getaddrinfo does not say for how long an answer is good, and the system's own
- * cache knows.
+ * (OverrideResolver). Coroutines that want the same name at the same time share one lookup.
+ *
+ * c-ares tells for how long an answer is good (its TTL), and a resolver keeps it for no longer, at
+ * most an hour and 256 names. getaddrinfo does not tell: its answers are not kept unless .cache_ms
+ * says so; the system's own cache knows better.
  *
  * Example:
  *     const spout_endpoint *found;
@@ -66,6 +68,9 @@ typedef struct spout_resolver_options {
     spout_resolve_fn *resolve;       /* instead of `kind` */
     void *resolve_arg;
     const char *servers; /* c-ares: "127.0.0.1:53,[::1]:53"; NULL: the system's; copied */
+    /* For how long answers are kept. 0: c-ares, as long as their TTL says; others not at all. Else
+       others for so long, and c-ares at most so long. SPOUT_NONE: not at all. Failures never are. */
+    int64_t cache_ms;
     void *reserved[4];
 } spout_resolver_options;
 
@@ -91,7 +96,7 @@ typedef struct spout_resolve_options {
  * each with `port`. Returns how many (at least one) and a scoped array. Fails with SPOUT_ENOTFOUND
  * for a name or family that does not exist, SPOUT_EFAILED if the lookup did not work for the
  * moment, SPOUT_ETIMEDOUT and SPOUT_ECANCELED at once, even if the system's resolver goes on in its
- * thread. Numeric addresses are not looked up, nor zones (fe80::1%eth0) understood.
+ * thread. Numeric addresses, also with a zone (fe80::1%eth0), are not looked up.
  */
 SPOUT_API int spout_resolve(const char *host, int port, const spout_resolve_options *options,
     const spout_endpoint **ret_endpoints) SPOUT_SUSPENDS;

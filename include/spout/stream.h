@@ -55,7 +55,7 @@ SPOUT_API spout_stream *spout_stream_open(int fd, const spout_stream_options *op
 SPOUT_API spout_stream *spout_stream_open_pipe(int fd, const spout_stream_options *options);
 
 /*
- * Connects to a numeric IP and port, or to a Unix socket if the address has a '/' or begins with
+ * Connects to a numeric IP (with a zone if need be: "fe80::1%eth0") and port, or to a Unix socket if the address has a '/' or begins with
  * '@' (Linux's abstract space). Names are resolved by <spout/tcpclient.h>. TCP_NODELAY is set. NULL
  * with SPOUT_ESYSTEM and a message such as "cannot connect to 127.0.0.1:80: Connection refused",
  * SPOUT_ETIMEDOUT when the coroutine's deadline passes, SPOUT_EINVAL. Owned.
@@ -136,8 +136,8 @@ SPOUT_API void spout_stream_set_close_callback(spout_stream *stream, spout_callb
 /*
  * Takes the descriptor out of the stream, which is gone then: returns the fd, non-blocking and the
  * caller's. What was received and not read goes to *ret_rest (scoped); if there is any and ret_rest
- * is NULL that is SPOUT_ESTATE, as is output that waits. SPOUT_EUNSUPPORTED for TLS. On failure the
- * stream stays.
+ * is NULL that is SPOUT_ESTATE, as is output that waits. SPOUT_EUNSUPPORTED for TLS, whose keys and
+ * half-received records a descriptor does not carry. On failure the stream stays.
  */
 SPOUT_API int spout_stream_detach(spout_stream *stream, spout_bytes *ret_rest);
 

@@ -2,11 +2,19 @@
  * TLS for servers and clients (Tornado's netutil.ssl_options_to_context), by OpenSSL 3.
  *
  * A spout_tls holds certificates and rules; connections share it. It belongs to one thread, but may
- * be made before worker processes are forked, which then share the keys of session tickets.
+ * be made before worker processes are forked.
  *
  * TLS 1.2 and 1.3 only, ciphers with forward secrecy and authenticated encryption, the server's
  * order, no compression, no renegotiation, no early data. Clients verify the chain and the host
- * name unless .insecure says otherwise. Sessions are resumed by tickets (RFC 5077, RFC 8446).
+ * name unless .insecure says otherwise.
+ *
+ * Sessions are resumed by tickets (RFC 5077, RFC 8446) for two hours. Their keys are replaced every
+ * two hours, those of the period before are good for one more; workers that were forked after
+ * spout_tls_server_new replace them in step, and resume each other's sessions.
+ *
+ * Files are encrypted on their way through memory, 16 KiB at a time. The kernel's TLS (kTLS) is not
+ * used: OpenSSL drives it only through socket BIOs of its own, which raise SIGPIPE and can't keep
+ * what the system refuses for later.
  *
  * Example:
  *     spout_tls *tls = spout_tls_server_new(

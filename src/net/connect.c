@@ -49,7 +49,7 @@ static int find_target(target *out, const char *address, int port)
     if (port < 1 || port > 65535)
         return spout_error_set(
             SPOUT_EINVAL, "cannot connect to port %d: ports are 1 to 65535", port);
-    if (!spi_endpoint_parse(&out->endpoint, address, (uint16_t)port))
+    if (!spi_endpoint_parse_zoned(&out->endpoint, address, (uint16_t)port))
         return spout_error_set(
             SPOUT_EINVAL, "cannot connect to \"%s\": not a numeric IP address or a path", address);
     char name[SPI_ENDPOINT_NAME];

@@ -1,10 +1,15 @@
 #include "net/endpoint.h"
 
+#include "base/text.h"
+
 #include <spout/error.h>
 #include <spout/netutil.h>
 
+#include "base/text.h"
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
+
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/un.h>
@@ -24,6 +29,7 @@ void spi_endpoint_from(spout_endpoint *endpoint, const struct sockaddr *address)
         bool mapped = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
         endpoint->family = mapped ? 4 : 6;
         endpoint->port = ntohs(in6.sin6_port);
+        endpoint->zone = in6.sin6_scope_id;
         memcpy(endpoint->address, in6.sin6_addr.s6_addr + (mapped ? 12 : 0), mapped ? 4 : 16);
     }
 }
@@ -41,6 +47,40 @@ bool spi_endpoint_parse(spout_endpoint *ret_endpoint, const char *text, uint16_t
     return true;
 }
 
+static uint32_t find_zone(const char *name)
+{
+    uint64_t number;
+    uint32_t index = if_nametoindex(name);
+    if (index == 0 && spi_parse_uint(name, strlen(name), UINT32_MAX, &number))
+        index = (uint32_t)number;
+    return index;
+}
+
+bool spi_endpoint_parse_zoned(spout_endpoint *ret_endpoint, const char *text, uint16_t port)
+{
+    char ip[INET6_ADDRSTRLEN];
+    const char *percent = strchr(text, '%');
+    size_t len = percent ? (size_t)(percent - text) : 0;
+    if (!percent)
+        return spi_endpoint_parse(ret_endpoint, text, port);
+    if (len >= sizeof ip)
+        return false;
+    memcpy(ip, text, len);
+    ip[len] = '\0';
+    spout_endpoint endpoint;
+    if (!spi_endpoint_parse(&endpoint, ip, port) || endpoint.family != 6 ||
+        !(endpoint.zone = find_zone(percent + 1)))
+        return false;
+    *ret_endpoint = endpoint;
+    return true;
+}
+
+bool spi_endpoint_is_same_host(const spout_endpoint *a, const spout_endpoint *b)
+{
+    return a->family == b->family && a->zone == b->zone &&
+           memcmp(a->address, b->address, sizeof a->address) == 0;
+}
+
 socklen_t spi_endpoint_to(const spout_endpoint *endpoint, struct sockaddr_storage *out)
 {
     memset(out, 0, sizeof *out);
@@ -50,7 +90,9 @@ socklen_t spi_endpoint_to(const spout_endpoint *endpoint, struct sockaddr_storag
         memcpy(out, &in, sizeof in);
         return sizeof in;
     }
-    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(endpoint->port) };
+    struct sockaddr_in6 in6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(endpoint->port), .sin6_scope_id = endpoint->zone
+    };
     memcpy(&in6.sin6_addr, endpoint->address, 16);
     memcpy(out, &in6, sizeof in6);
     return sizeof in6;
@@ -65,14 +107,22 @@ void spi_endpoint_of_peer(spout_endpoint *endpoint, int fd)
         spi_endpoint_from(endpoint, (const struct sockaddr *)&address);
 }
 
+static void format_ipv4(const unsigned char address[4], char *out)
+{
+    for (int i = 0; i < 4; i++) {
+        out += spi_format_uint(out, address[i]);
+        *out++ = i < 3 ? '.' : '\0';
+    }
+}
+
 const char *spout_endpoint_text(const spout_endpoint *endpoint, char out[46])
 {
     static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
     out[0] = '\0';
     if (endpoint->family == 4)
-        inet_ntop(AF_INET, endpoint->address, out, 46);
+        format_ipv4(endpoint->address, out);
     else if (endpoint->family == 6 && memcmp(endpoint->address, mapped, sizeof mapped) == 0)
-        inet_ntop(AF_INET, endpoint->address + sizeof mapped, out, 46);
+        format_ipv4(endpoint->address + sizeof mapped, out);
     else if (endpoint->family == 6)
         inet_ntop(AF_INET6, endpoint->address, out, 46);
     return out;
@@ -80,12 +130,15 @@ const char *spout_endpoint_text(const spout_endpoint *endpoint, char out[46])
 
 const char *spi_endpoint_name(const spout_endpoint *endpoint, char out[SPI_ENDPOINT_NAME])
 {
-    char text[46];
+    char text[46], zone[IF_NAMESIZE] = "";
     spout_endpoint_text(endpoint, text);
+    if (endpoint->zone != 0 && !if_indextoname(endpoint->zone, zone))
+        snprintf(zone, sizeof zone, "%u", (unsigned)endpoint->zone);
     if (endpoint->family == 0)
         snprintf(out, SPI_ENDPOINT_NAME, "unix");
     else if (strchr(text, ':'))
-        snprintf(out, SPI_ENDPOINT_NAME, "[%s]:%u", text, (unsigned)endpoint->port);
+        snprintf(out, SPI_ENDPOINT_NAME, "[%s%s%s]:%u", text, zone[0] ? "%" : "", zone,
+            (unsigned)endpoint->port);
     else
         snprintf(out, SPI_ENDPOINT_NAME, "%s:%u", text, (unsigned)endpoint->port);
     return out;

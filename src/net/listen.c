@@ -126,8 +126,7 @@ static int listen_on_all(const spout_listen_options *options, const spout_endpoi
 static int add_endpoint(spout_endpoint *endpoints, int count, const spout_endpoint *endpoint)
 {
     for (int i = 0; i < count; i++)
-        if (endpoints[i].family == endpoint->family &&
-            memcmp(endpoints[i].address, endpoint->address, 16) == 0)
+        if (spi_endpoint_is_same_host(&endpoints[i], endpoint))
             return count;
     endpoints[count] = *endpoint;
     return count + 1;
@@ -164,7 +163,7 @@ static int find_endpoints(const spout_listen_options *options, spout_endpoint *e
         spi_endpoint_parse(&endpoints[1], all ? "::" : "::1", 0);
         return 2;
     }
-    if (spi_endpoint_parse(&endpoints[0], address, 0))
+    if (spi_endpoint_parse_zoned(&endpoints[0], address, 0))
         return 1;
     return resolve_name(options, endpoints);
 }

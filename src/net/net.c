@@ -42,6 +42,7 @@ static void apply_limits(spi_net *net, const spi_transport_limits *limits)
         .max_pending = limits->max_pending ? limits->max_pending : default_limits.max_pending,
         .write_timeout_ms = limits->write_timeout_ms ? limits->write_timeout_ms
                                                      : default_limits.write_timeout_ms,
+        .min_write_rate = limits->min_write_rate > 0 ? limits->min_write_rate : 0,
     };
     if (net->limits.low_mark > net->limits.high_mark)
         net->limits.low_mark = net->limits.high_mark;

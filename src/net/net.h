@@ -59,6 +59,9 @@ void spi_net_flush(spi_net *net, bool more);
  */
 void spi_transport_lose(spout_transport *transport, int code, int errnum, const char *what);
 
+/* For an end in the midst of output: half a message must not look like a whole one to the peer. */
+void spi_transport_reset_on_close(const spout_transport *transport);
+
 /* As above with any text, which is copied. */
 void spi_transport_lose_text(spout_transport *transport, int code, const char *text);
 

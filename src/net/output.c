@@ -13,7 +13,7 @@ typedef struct segment {
     spi_blob *blob; /* NULL: a file */
     size_t start, end;
     size_t capacity; /* of a blob that is ours alone, so that more can be appended; 0: shared */
-    int fd;
+    spi_shared_file *file;
     int64_t offset, left;
 } segment;
 
@@ -37,13 +37,32 @@ void spi_blob_unref(spi_blob *blob)
         spi_free(blob);
 }
 
+spi_shared_file *spi_shared_file_new(int fd)
+{
+    spi_shared_file *file = spi_malloc(sizeof *file);
+    *file = (spi_shared_file){ .refs = 1, .fd = fd };
+    return file;
+}
+
+spi_shared_file *spi_shared_file_ref(spi_shared_file *file)
+{
+    file->refs++;
+    return file;
+}
+
+void spi_shared_file_unref(spi_shared_file *file)
+{
+    if (!file || --file->refs > 0)
+        return;
+    close(file->fd);
+    spi_free(file);
+}
+
 static void segment_free(segment *seg)
 {
     spi_list_remove(&seg->node);
-    if (seg->blob)
-        spi_blob_unref(seg->blob);
-    else
-        close(seg->fd);
+    spi_blob_unref(seg->blob);
+    spi_shared_file_unref(seg->file);
     spi_free(seg);
 }
 
@@ -83,6 +102,7 @@ spi_output *spi_output_need(spout_transport *transport)
         return output;
     output = spi_calloc(sizeof *output);
     output->transport = transport;
+    output->since_ms = spi_loop_now(transport->loop);
     spi_list_init(&output->segments);
     spi_timeout_init(&output->timeout);
     spi_ready_init(&output->lost, call_on_lost);
@@ -127,8 +147,29 @@ static void restart_timeout(spi_output *output)
 void spi_output_on_write_timeout(spi_timeout *timeout)
 {
     spout_transport *transport = spi_container(timeout, spi_output, timeout)->transport;
+    spi_transport_reset_on_close(transport);
     spi_transport_lose(
         transport, SPOUT_ETIMEDOUT, 0, "the peer takes no more output: write timed out");
+}
+
+/* Some progress, but less than the least that is worth a queue. */
+static bool drips(const spi_output *output)
+{
+    const spout_transport *transport = output->transport;
+    int64_t rate = transport->net->limits.min_write_rate;
+    int64_t waited_ms = spi_loop_now(transport->loop) - output->since_ms - SPI_RATE_GRACE_MS;
+    return rate > 0 && waited_ms > 0 && output->taken / (uint64_t)rate < (uint64_t)waited_ms / 1000;
+}
+
+static void note_progress(spi_output *output, size_t sent)
+{
+    output->taken += sent;
+    if (!drips(output)) {
+        restart_timeout(output);
+        return;
+    }
+    spi_transport_reset_on_close(output->transport);
+    spi_transport_lose(output->transport, SPOUT_ETIMEDOUT, 0, "the peer takes output too slowly");
 }
 
 void spi_output_on_linger_timeout(spi_timeout *timeout)
@@ -139,7 +180,6 @@ void spi_output_on_linger_timeout(spi_timeout *timeout)
 static segment *add_segment(spi_output *output)
 {
     segment *seg = spi_calloc(sizeof *seg);
-    seg->fd = -1;
     spi_list_push(&output->segments, &seg->node);
     return seg;
 }
@@ -149,6 +189,8 @@ static void note_added(spout_transport *transport, bool was_empty)
     if (spi_output_pending(transport) > transport->net->limits.high_mark)
         transport->pressed = true;
     if (was_empty) {
+        transport->output->since_ms = spi_loop_now(transport->loop);
+        transport->output->taken = 0;
         restart_timeout(transport->output);
         spi_transport_update(transport);
     }
@@ -220,6 +262,36 @@ void spi_output_add_blob(spout_transport *transport, spi_blob *blob, size_t star
     note_added(transport, was_empty);
 }
 
+static bool is_whole_blob(const segment *seg)
+{
+    return seg->blob && seg->capacity == 0 && seg->start == 0;
+}
+
+size_t spi_transport_drop_blobs(spout_transport *transport, size_t len)
+{
+    spi_output *output = transport->output;
+    if (!output)
+        return 0;
+    size_t found = 0, count = 0;
+    spi_list *next;
+    for (spi_list *node = output->segments.next; node != &output->segments; node = node->next) {
+        const segment *seg = spi_container(node, segment, node);
+        found += is_whole_blob(seg) ? seg->end : 0;
+    }
+    for (spi_list *node = output->segments.next; found >= len && len > 0; node = next) {
+        segment *seg = spi_container(node, segment, node);
+        next = node->next;
+        if (!is_whole_blob(seg))
+            continue;
+        found -= seg->end;
+        len -= seg->end < len ? seg->end : len;
+        output->memory_bytes -= seg->end;
+        segment_free(seg);
+        count++;
+    }
+    return count;
+}
+
 char *spi_output_reserve(spout_transport *transport, size_t len)
 {
     segment *seg = segment_with_room(transport->output, len);
@@ -277,8 +349,9 @@ static ssize_t send_file_part(
     spout_transport *transport, segment *seg, size_t budget, bool *ret_all)
 {
     size_t len = seg->left > (int64_t)budget ? budget : (size_t)seg->left;
-    ssize_t sent = len ? transport->ops->send_file(transport, seg->fd, &seg->offset, len) : 0;
+    ssize_t sent = len ? transport->ops->send_file(transport, seg->file->fd, &seg->offset, len) : 0;
     if (sent == 0 && len > 0) {
+        spi_transport_reset_on_close(transport);
         spi_transport_lose(transport, SPOUT_EFAILED, 0, "a file became shorter while it was sent");
         return 0;
     }
@@ -319,15 +392,16 @@ void spi_output_advance(spout_transport *transport)
             break;
     }
     if (total > 0 && spi_output_waits(transport))
-        restart_timeout(transport->output);
+        note_progress(transport->output, total);
 }
 
-void spi_output_send_file(spout_transport *transport, int fd, int64_t offset, int64_t len)
+void spi_output_send_file(
+    spout_transport *transport, spi_shared_file *file, int64_t offset, int64_t len)
 {
     spi_output *output = spi_output_need(transport);
     bool was_empty = spi_list_is_empty(&output->segments);
     segment *seg = add_segment(output);
-    seg->fd = fd;
+    seg->file = spi_shared_file_ref(file);
     seg->offset = offset;
     seg->left = len;
     output->file_bytes += (uint64_t)len;

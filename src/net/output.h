@@ -9,6 +9,7 @@
 
 enum {
     SPI_LINGER_MS = 2000,
+    SPI_RATE_GRACE_MS = 10 * 1000, /* in which a rate is not asked for */
     SPI_LINGER_BYTES = 256 * 1024 * 1024,
     SPI_OUTPUT_BUDGET = 1 << 20 /* sent for one in one go, so that others get their turn */
 };
@@ -20,6 +21,8 @@ struct spi_output {
     uint64_t file_bytes;
     size_t held;         /* sealed by TLS and refused by the system: goes before all segments */
     spi_timeout timeout; /* without progress while something waits; of the lingering afterwards */
+    int64_t since_ms;    /* when something began to wait */
+    uint64_t taken;      /* bytes that were sent since */
     spi_ready lost;      /* scheduled while on_lost is owed */
     size_t discarded;    /* input thrown away while closing */
     int lost_code, lost_errnum;
@@ -58,9 +61,9 @@ void spi_output_commit(spout_transport *transport, size_t len);
    may be lost afterwards. */
 void spi_output_advance(spout_transport *transport);
 
-/* Appends part of a file, and sends of it what the system takes if nothing waits before it. Takes
-   fd. */
-void spi_output_send_file(spout_transport *transport, int fd, int64_t offset, int64_t len);
+/* Appends part of a file, and sends of it what the system takes if nothing waits before it. */
+void spi_output_send_file(
+    spout_transport *transport, spi_shared_file *file, int64_t offset, int64_t len);
 
 void spi_output_on_write_timeout(spi_timeout *timeout);
 void spi_output_on_linger_timeout(spi_timeout *timeout);

@@ -24,16 +24,21 @@ static ssize_t plain_read(spout_transport *transport, void *out, size_t len)
     return got;
 }
 
+static ssize_t send_vector(int fd, const struct iovec *iov, int count, int flags)
+{
+    struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)iov,
+        .msg_iovlen = (size_t)count };
+    return sendmsg(fd, &message, flags);
+}
+
 static ssize_t plain_write(
     spout_transport *transport, const struct iovec *iov, int count, bool more)
 {
     int flags = MSG_NOSIGNAL | (more ? MSG_MORE : 0);
-    struct msghdr message = { .msg_iov = (struct iovec *)(uintptr_t)iov,
-        .msg_iovlen = (size_t)count };
     ssize_t sent;
     do
         sent = count == 1 ? send(transport->fd, iov->iov_base, iov->iov_len, flags)
-                          : sendmsg(transport->fd, &message, flags);
+                          : send_vector(transport->fd, iov, count, flags);
     while (sent < 0 && errno == EINTR);
     return sent;
 }
@@ -85,6 +90,8 @@ ssize_t spi_plain_send_file(spout_transport *transport, int fd, int64_t *offset,
     if (sent < 0 && (errno == EINVAL || errno == ENOSYS))
         return spi_copy_file(transport, fd, offset, len);
     *offset = at;
+    if (sent > 0)
+        spi_loop_count(transport->loop, "net_sent_bytes", sent);
     return sent;
 }
 
@@ -126,6 +133,32 @@ static void plain_close(spout_transport *transport)
 {
     close(transport->fd);
 }
+
+static ssize_t counted_read(spout_transport *transport, void *out, size_t len)
+{
+    ssize_t got = plain_read(transport, out, len);
+    if (got > 0)
+        spi_loop_count(transport->loop, "net_received_bytes", got);
+    return got;
+}
+
+static ssize_t counted_write(
+    spout_transport *transport, const struct iovec *iov, int count, bool more)
+{
+    ssize_t sent = plain_write(transport, iov, count, more);
+    if (sent > 0)
+        spi_loop_count(transport->loop, "net_sent_bytes", sent);
+    return sent;
+}
+
+const spi_transport_ops spi_transport_counted = {
+    .read = counted_read,
+    .write = counted_write,
+    .send_file = spi_plain_send_file,
+    .peek = plain_peek,
+    .shutdown = plain_shutdown,
+    .close = plain_close,
+};
 
 const spi_transport_ops spi_transport_plain = {
     .read = plain_read,

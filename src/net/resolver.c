@@ -11,10 +11,13 @@
 #include "loop/task.h"
 #include "net/endpoint.h"
 #include "net/net.h"
+#include "net/resolver_cache.h"
 
 #include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
 
-enum { MAX_HOST = 255 };
+enum { MAX_HOST = 255, MAX_TTL_S = 3600 };
 
 struct spout_resolver {
     size_t refs;
@@ -24,6 +27,8 @@ struct spout_resolver {
     spout_resolve_fn *resolve;
     void *resolve_arg;
     char *servers;
+    int64_t cache_ms; /* as in the options */
+    spi_resolver_cache cache;
 };
 
 /* One lookup in a thread, and all who wait for it. It belongs to the coroutine that stays with it
@@ -53,8 +58,7 @@ int spi_family_to_system(spout_family family)
 bool spi_addresses_add(spi_addresses *addresses, const spout_endpoint *endpoint)
 {
     for (int i = 0; i < addresses->count; i++)
-        if (addresses->items[i].family == endpoint->family &&
-            memcmp(addresses->items[i].address, endpoint->address, 16) == 0)
+        if (spi_endpoint_is_same_host(&addresses->items[i], endpoint))
             return true;
     if (addresses->count == SPOUT_RESOLVE_MAX)
         return false;
@@ -210,6 +214,8 @@ spout_resolver *spout_resolver_new(const spout_resolver_options *options)
     spout_resolver *resolver = spi_calloc(sizeof *resolver);
     resolver->refs = 1;
     resolver->kind = options->kind;
+    resolver->cache_ms = options->cache_ms;
+    spi_resolver_cache_init(&resolver->cache);
     resolver->resolve = options->resolve;
     resolver->resolve_arg = options->resolve_arg;
     resolver->servers = options->servers ? spi_strdup(options->servers) : NULL;
@@ -232,6 +238,7 @@ void spout_resolver_unref(spout_resolver *resolver)
         spi_free((void *)(uintptr_t)resolver->overrides[i].to);
     }
     spi_free(resolver->overrides);
+    spi_resolver_cache_clear(&resolver->cache);
     spi_free(resolver->servers);
     spi_free(resolver);
 }
@@ -267,14 +274,14 @@ static bool parse_list(const char *text, spi_addresses *out)
 {
     spi_addresses found = { .count = 0 };
     while (*text) {
-        char one[46];
+        char one[INET6_ADDRSTRLEN + IF_NAMESIZE];
         size_t len = strcspn(text, ",");
         if (len >= sizeof one)
             return false;
         memcpy(one, text, len);
         one[len] = '\0';
         spout_endpoint endpoint;
-        if (!spi_endpoint_parse(&endpoint, one, 0))
+        if (!spi_endpoint_parse_zoned(&endpoint, one, 0))
             return false;
         spi_addresses_add(&found, &endpoint);
         text += len + (text[len] == ',');
@@ -294,17 +301,46 @@ static int ask_own_function(
     return count < 0 ? count : 0;
 }
 
-static int ask(
-    const spout_resolver *resolver, const char *host, spout_family family, spi_addresses *out)
+static int ask(const spout_resolver *resolver, const char *host, spout_family family,
+    spi_addresses *out, int *ret_ttl_s)
 {
     if (resolver && resolver->resolve)
         return ask_own_function(resolver, host, family, out);
     switch (resolver ? resolver->kind : SPOUT_RESOLVER_EXECUTOR) {
     case SPOUT_RESOLVER_EXECUTOR: return resolve_in_executor(host, family, out);
     case SPOUT_RESOLVER_BLOCKING: return spi_resolve_blocking(host, family, out);
-    case SPOUT_RESOLVER_CARES: return spi_resolve_cares(resolver->servers, host, family, out);
+    case SPOUT_RESOLVER_CARES:
+        return spi_resolve_cares(resolver->servers, host, family, out, ret_ttl_s);
     }
     return spout_error_set(SPOUT_EINVAL, "no such kind of resolver");
+}
+
+/* No longer than the answer is good, as far as that is known. */
+static int64_t lifetime_ms(const spout_resolver *resolver, int ttl_s)
+{
+    if (resolver->cache_ms < 0)
+        return 0;
+    bool tells = resolver->kind == SPOUT_RESOLVER_CARES && !resolver->resolve;
+    if (!tells)
+        return resolver->cache_ms;
+    int64_t most = resolver->cache_ms > 0 ? resolver->cache_ms : MAX_TTL_S * 1000;
+    return ttl_s * INT64_C(1000) < most ? ttl_s * INT64_C(1000) : most;
+}
+
+static int ask_or_know(
+    spout_resolver *resolver, const char *host, spout_family family, spi_addresses *out)
+{
+    int ttl_s = 0;
+    if (!resolver)
+        return ask(NULL, host, family, out, &ttl_s);
+    if (spi_resolver_cache_find(&resolver->cache, host, family, out))
+        return 0;
+    spout_resolver_ref(resolver);
+    int result = ask(resolver, host, family, out, &ttl_s);
+    if (result == 0 && out->count > 0)
+        spi_resolver_cache_add(&resolver->cache, host, family, out, lifetime_ms(resolver, ttl_s));
+    spout_resolver_unref(resolver);
+    return result;
 }
 
 /* Only those of the family, each with its port. */
@@ -326,8 +362,8 @@ static int finish(
                                       : "");
 }
 
-int spi_resolve(const spout_resolver *resolver, const char *host, int port, spout_family family,
-    spi_addresses *out)
+int spi_resolve(
+    spout_resolver *resolver, const char *host, int port, spout_family family, spi_addresses *out)
 {
     if (!spi_task_current())
         return spout_error_set(SPOUT_ESTATE, "only a coroutine can wait (resolve)");
@@ -342,7 +378,7 @@ int spi_resolve(const spout_resolver *resolver, const char *host, int port, spou
     if (override && override->to_port)
         port = override->to_port;
     spi_addresses found = { .count = 0 };
-    int result = parse_list(name, &found) ? 0 : ask(resolver, name, family, &found);
+    int result = parse_list(name, &found) ? 0 : ask_or_know(resolver, name, family, &found);
     return result < 0 ? result : finish(host, port, family, &found, out);
 }
 

@@ -18,13 +18,14 @@ bool spi_addresses_add(spi_addresses *addresses, const spout_endpoint *endpoint)
 /* getaddrinfo, which blocks. Returns 0 or an error. */
 int spi_resolve_blocking(const char *host, spout_family family, spi_addresses *out);
 
-/* By c-ares, suspending; in resolver_cares.c. SPOUT_EUNSUPPORTED in a build without it. */
+/* By c-ares, suspending; in resolver_cares.c. *ret_ttl_s: for how long the answer is good, 0 if
+   that is not known. SPOUT_EUNSUPPORTED in a build without it. */
 bool spi_resolve_has_cares(void);
-int spi_resolve_cares(
-    const char *servers, const char *host, spout_family family, spi_addresses *out) SPOUT_SUSPENDS;
+int spi_resolve_cares(const char *servers, const char *host, spout_family family,
+    spi_addresses *out, int *ret_ttl_s) SPOUT_SUSPENDS;
 
 /* As spout_resolve. Returns 0 or an error; every address has its port. */
-int spi_resolve(const spout_resolver *resolver, const char *host, int port, spout_family family,
+int spi_resolve(spout_resolver *resolver, const char *host, int port, spout_family family,
     spi_addresses *out) SPOUT_SUSPENDS;
 
 int spi_family_to_system(spout_family family); /* AF_… */

@@ -14,6 +14,7 @@
 #include <sys/select.h> /* which ares.h forgets */
 
 #include <ares.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sys/time.h>
 
@@ -31,7 +32,7 @@ typedef struct query {
     spi_list waiter;
     const char *host;
     bool done;
-    int status;
+    int status, ttl_s;
     spi_addresses *out;
 } query;
 
@@ -105,12 +106,26 @@ static void on_socket(void *arg, ares_socket_t fd, int readable, int writable)
     }
 }
 
+/* The least of all records that have led to the addresses. */
+static int least_ttl(const struct ares_addrinfo *found)
+{
+    int least = INT_MAX;
+    for (const struct ares_addrinfo_node *item = found->nodes; item; item = item->ai_next)
+        if (item->ai_ttl < least)
+            least = item->ai_ttl;
+    for (const struct ares_addrinfo_cname *item = found->cnames; item; item = item->next)
+        if (item->ttl < least)
+            least = item->ttl;
+    return least == INT_MAX ? 0 : least;
+}
+
 static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 {
     (void)timeouts;
     query *self = arg;
     self->done = true;
     self->status = status;
+    self->ttl_s = found ? least_ttl(found) : 0;
     for (const struct ares_addrinfo_node *item = found ? found->nodes : NULL; item;
          item = item->ai_next) {
         spout_endpoint endpoint;
@@ -161,7 +176,7 @@ bool spi_resolve_has_cares(void)
 }
 
 int spi_resolve_cares(
-    const char *servers, const char *host, spout_family family, spi_addresses *out)
+    const char *servers, const char *host, spout_family family, spi_addresses *out, int *ret_ttl_s)
 {
     spi_addresses found = { .count = 0 };
     query self = { .loop = spout_loop_current(), .host = host, .out = &found };
@@ -180,8 +195,10 @@ int spi_resolve_cares(
         spout_error_wrap(result, "cannot resolve %s", host);
     bool done = self.done;
     self.done = true;
-    if (result == 0 && done && (result = tell(&self)) == 0)
+    if (result == 0 && done && (result = tell(&self)) == 0) {
         *out = found;
+        *ret_ttl_s = self.ttl_s;
+    }
     self.out = &found;
     ares_destroy(self.channel);
     spi_timer_stop(self.loop, &self.timer);
@@ -198,9 +215,9 @@ bool spi_resolve_has_cares(void)
 }
 
 int spi_resolve_cares(
-    const char *servers, const char *host, spout_family family, spi_addresses *out)
+    const char *servers, const char *host, spout_family family, spi_addresses *out, int *ret_ttl_s)
 {
-    (void)servers, (void)family, (void)out;
+    (void)servers, (void)family, (void)out, (void)ret_ttl_s;
     return spout_error_set(
         SPOUT_EUNSUPPORTED, "cannot resolve %s: this library was built without c-ares", host);
 }

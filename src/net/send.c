@@ -6,7 +6,6 @@
 #include "base/bug.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 enum { MAX_PIECES = 64 };
 
@@ -55,8 +54,11 @@ void spi_net_flush(spi_net *net, bool more)
     struct iovec piece = { net->gather, net->gather_len };
     net->gather_owner = NULL;
     net->gather_len = 0;
-    if (piece.iov_len > 0)
-        send_pieces(owner, &piece, 1, more);
+    if (piece.iov_len == 0)
+        return;
+    ssize_t sent = owner->ops->write(owner, &piece, 1, more);
+    if (sent != (ssize_t)piece.iov_len)
+        queue_rest(owner, &piece, 1, sent);
 }
 
 void spi_transport_flush(spout_transport *transport)
@@ -174,21 +176,25 @@ int spi_transport_write_blob(spout_transport *transport, spi_blob *blob)
     return transport->closed ? closed_error() : 0;
 }
 
-int spi_transport_write_file(spout_transport *transport, int fd, int64_t offset, int64_t len)
+int spi_transport_write_shared_file(
+    spout_transport *transport, spi_shared_file *file, int64_t offset, int64_t len)
 {
     int result = check_writable(transport);
-    if (result < 0 || len <= 0) {
-        close(fd);
+    if (result < 0 || len <= 0)
         return result;
-    }
     if (transport->net->gather_owner == transport)
         spi_net_flush(transport->net, true);
-    if (transport->closed) {
-        close(fd);
-        return closed_error();
-    }
-    spi_output_send_file(transport, fd, offset, len);
+    if (!transport->closed)
+        spi_output_send_file(transport, file, offset, len);
     return transport->closed ? closed_error() : 0;
+}
+
+int spi_transport_write_file(spout_transport *transport, int fd, int64_t offset, int64_t len)
+{
+    spi_shared_file *file = spi_shared_file_new(fd);
+    int result = spi_transport_write_shared_file(transport, file, offset, len);
+    spi_shared_file_unref(file);
+    return result;
 }
 
 char *spi_transport_reserve(spout_transport *transport, size_t len)

@@ -148,7 +148,10 @@ static void end_with_loop(spi_net_owned *owned)
     spi_transport_abort(&stream->transport);
     stream->on_close = NULL;
     lose(stream, SPOUT_ECLOSED, "the loop has ended");
-    free_if_over(stream);
+    if (stream->diverted)
+        stream->diverted->on_lost(&stream->transport);
+    else
+        free_if_over(stream);
 }
 
 static const spout_consumer stream_consumer = {
@@ -158,9 +161,63 @@ static const spout_consumer stream_consumer = {
     .on_lost = on_lost,
 };
 
-static void set_sizes(spout_stream *stream, const spout_stream_options *options)
+static void divert_data(spout_transport *transport, char *data, size_t len)
 {
-    size_t max_pending = stream->transport.net->limits.max_pending;
+    stream_of(transport)->diverted->on_data(transport, data, len);
+}
+
+static void divert_eof(spout_transport *transport)
+{
+    stream_of(transport)->eof = true;
+    stream_of(transport)->diverted->on_eof(transport);
+}
+
+static void divert_drain(spout_transport *transport)
+{
+    stream_of(transport)->diverted->on_drain(transport);
+}
+
+static void divert_lost(spout_transport *transport)
+{
+    keep_reason(stream_of(transport));
+    stream_of(transport)->diverted->on_lost(transport);
+}
+
+static const spout_consumer diverted_consumer = {
+    .on_data = divert_data,
+    .on_eof = divert_eof,
+    .on_drain = divert_drain,
+    .on_lost = divert_lost,
+};
+
+int spi_stream_divert(spout_stream *stream, const spout_consumer *consumer, void *owner)
+{
+    if (stream->lost)
+        return spi_stream_lost_error(stream);
+    if (stream->inside > 0 || spi_buffer_len(&stream->input) > stream->handed)
+        return spout_error_set(SPOUT_ESTATE, "the stream is being read");
+    spi_stream_begin_read(stream);
+    spi_buffer_release(&stream->input);
+    spi_transport_pause(&stream->transport);
+    stream->diverted = consumer;
+    stream->owner = owner;
+    stream->transport.consumer = &diverted_consumer;
+    return 0;
+}
+
+spout_transport *spi_stream_transport(spout_stream *stream)
+{
+    return &stream->transport;
+}
+
+void *spi_stream_owner(spout_transport *transport)
+{
+    return stream_of(transport)->owner;
+}
+
+static void set_sizes(spout_stream *stream, const spi_net *net, const spout_stream_options *options)
+{
+    size_t max_pending = net->limits.max_pending;
     stream->max_input = options && options->max_buffer_size ? options->max_buffer_size
                                                             : DEFAULT_MAX_INPUT;
     stream->max_output = options && options->max_write_buffer_size ? options->max_write_buffer_size
@@ -170,19 +227,29 @@ static void set_sizes(spout_stream *stream, const spout_stream_options *options)
     spi_buffer_init(&stream->input, stream->max_input + SPI_RECEIVE_SIZE);
 }
 
+/* Without its transport. */
+static spout_stream *make(
+    spi_net *net, const spout_endpoint *peer, const spout_stream_options *options)
+{
+    spout_stream *stream = spi_calloc(sizeof *stream);
+    stream->peer = *peer;
+    spi_list_init(&stream->owned.node);
+    spi_list_init(&stream->readers);
+    spi_list_init(&stream->writers);
+    set_sizes(stream, net, options);
+    return stream;
+}
+
 spout_stream *spi_stream_new_kind(spout_loop *loop, int fd, const spi_transport_ops *ops,
     const spout_endpoint *peer, const spout_stream_options *options)
 {
-    spout_stream *stream = spi_calloc(sizeof *stream);
+    spi_net *net = spi_net_get(loop);
+    spout_stream *stream = make(net, peer, options);
     if (spi_transport_open(&stream->transport, loop, fd, ops, &stream_consumer) < 0) {
-        spi_free(stream);
+        release(stream);
         return NULL;
     }
-    stream->peer = *peer;
-    spi_net_own(stream->transport.net, &stream->owned, end_with_loop);
-    spi_list_init(&stream->readers);
-    spi_list_init(&stream->writers);
-    set_sizes(stream, options);
+    spi_net_own(net, &stream->owned, end_with_loop);
     return stream;
 }
 
@@ -195,21 +262,15 @@ spout_stream *spi_stream_new(
 spout_stream *spi_stream_from_transport(spout_transport *transport, spout_bytes rest,
     const spout_endpoint *peer, const spout_stream_options *options)
 {
-    spout_loop *loop = transport->loop;
-    const spi_transport_ops *ops = transport->ops;
-    const spout_consumer *consumer = transport->consumer;
-    int fd = spi_transport_detach(transport);
-    if (fd < 0)
-        return NULL;
-    spout_stream *stream = spi_stream_new_kind(loop, fd, ops, peer, options);
-    if (stream && rest.len > 0 && spi_buffer_append(&stream->input, rest.data, rest.len) < 0) {
-        spi_transport_detach(&stream->transport);
-        spi_net_disown(&stream->owned);
+    spi_net *net = transport->net;
+    spout_stream *stream = make(net, peer, options);
+    if ((rest.len > 0 && spi_buffer_append(&stream->input, rest.data, rest.len) < 0) ||
+        spi_transport_move(transport, &stream->transport, &stream_consumer) < 0) {
         release(stream);
-        stream = NULL;
+        return NULL;
     }
-    if (!stream && spi_transport_open(transport, loop, fd, ops, consumer) < 0)
-        close(fd);
+    spi_net_own(net, &stream->owned, end_with_loop);
+    stream->eof = stream->transport.eof;
     return stream;
 }
 
@@ -293,6 +354,8 @@ void spout_stream_close(spout_stream *stream)
     if (!stream)
         return;
     stream->abandoned = true;
+    stream->diverted = NULL;
+    stream->transport.consumer = &stream_consumer;
     spi_wake_all(&stream->readers);
     spi_wake_all(&stream->writers);
     call_on_close(stream);
@@ -313,7 +376,7 @@ int spout_stream_detach(spout_stream *stream, spout_bytes *ret_rest)
 {
     if (stream->inside > 0)
         return spout_error_set(SPOUT_ESTATE, "a coroutine waits in the stream");
-    if (stream->transport.ops != &spi_transport_plain &&
+    if (!spi_transport_is_plain(stream->transport.ops) &&
         stream->transport.ops != &spi_transport_pipe)
         return spout_error_set(
             SPOUT_EUNSUPPORTED, "a stream that encrypts can't become a descriptor");

@@ -26,7 +26,9 @@ struct spout_stream {
     spout_callback *on_close; /* until it was called */
     void *on_close_arg;
     char *aside; /* memory of what the last read returned, if input had to go on meanwhile */
-    struct spi_regex *regex; /* what read_until_regex compiled last */
+    struct spi_regex *regex;        /* what read_until_regex compiled last */
+    const spout_consumer *diverted; /* who is told of events instead of coroutines; NULL: nobody */
+    void *owner;                    /* the same one's */
     spout_endpoint peer;
     char ip[46];
 };

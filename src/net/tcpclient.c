@@ -272,7 +272,7 @@ static int prepare(race *self)
         return spout_error_set(
             SPOUT_EINVAL, "cannot connect to %s:%d: ports are 1 to 65535", self->host, self->port);
     if (options->source_ip) {
-        if (!spi_endpoint_parse(&self->source, options->source_ip, 0))
+        if (!spi_endpoint_parse_zoned(&self->source, options->source_ip, 0))
             return spout_error_set(SPOUT_EINVAL,
                 "cannot connect from \"%s\": not a numeric IP address", options->source_ip);
         if (family != SPOUT_FAMILY_ANY && (int)family != self->source.family)

@@ -55,7 +55,8 @@ static int load_certificate(SSL_CTX *ctx, const char *cert_file, const char *key
     if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) == 1)
         return 0;
     unsigned long error = ERR_peek_last_error();
-    if (ERR_GET_LIB(error) != ERR_LIB_X509 || ERR_GET_REASON(error) != X509_R_KEY_VALUES_MISMATCH)
+    if (ERR_GET_LIB(error) != ERR_LIB_X509 || ERR_GET_REASON(error) != X509_R_KEY_VALUES_MISMATCH ||
+        ERR_peek_error() != error)
         return bad_file("key", key_file);
     ERR_clear_error();
     return spout_error_set(
@@ -75,8 +76,10 @@ static int load_authorities(SSL_CTX *ctx, const spout_tls *tls)
         return result;
     if (SSL_CTX_load_verify_locations(ctx, path, NULL) != 1)
         return bad_file("certificates", path);
-    if (tls->is_server)
-        SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(path));
+    STACK_OF(X509_NAME) *names = tls->is_server ? SSL_load_client_CA_file(path) : NULL;
+    if (tls->is_server && !names)
+        return bad_file("certificates", path);
+    SSL_CTX_set_client_CA_list(ctx, names);
     return 0;
 }
 
@@ -128,6 +131,12 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 
 /* --- contexts --- */
 
+static int no_tls(void)
+{
+    char words[256];
+    return spout_error_set(SPOUT_EFAILED, "no TLS: %s", spi_tls_error_words(words, sizeof words));
+}
+
 static int set_rules(SSL_CTX *ctx, const spout_tls *tls)
 {
     const spout_tls_options *options = &tls->options;
@@ -140,13 +149,15 @@ static int set_rules(SSL_CTX *ctx, const spout_tls *tls)
     /* No finite fields, whose large ones cost a server far more than the client that asks for them
        (CVE-2002-20001). */
     char groups[] = "X25519:P-256:P-384:P-521";
-    SSL_CTX_set1_groups_list(ctx, groups);
+    if (SSL_CTX_set1_groups_list(ctx, groups) != 1)
+        return no_tls();
     const char *ciphers = options->ciphers ? options->ciphers : default_ciphers;
-    if (SSL_CTX_set_cipher_list(ctx, ciphers) != 1) {
-        ERR_clear_error();
-        return spout_error_set(SPOUT_EINVAL, "no usable cipher in \"%s\"", ciphers);
-    }
-    return 0;
+    if (SSL_CTX_set_cipher_list(ctx, ciphers) == 1)
+        return 0;
+    if (ERR_GET_REASON(ERR_peek_error()) != SSL_R_NO_CIPHER_MATCH)
+        return no_tls();
+    ERR_clear_error();
+    return spout_error_set(SPOUT_EINVAL, "no usable cipher in \"%s\"", ciphers);
 }
 
 static void set_sessions(SSL_CTX *ctx, const spout_tls *tls)
@@ -158,13 +169,15 @@ static void set_sessions(SSL_CTX *ctx, const spout_tls *tls)
     }
     if (tls->is_server || none) {
         SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+        if (!none)
+            spi_tls_tickets_use(ctx);
     } else {
         SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
         SSL_CTX_sess_set_new_cb(ctx, spi_tls_session_keep);
     }
 }
 
-static void set_role(SSL_CTX *ctx, const spout_tls *tls)
+static int set_role(SSL_CTX *ctx, const spout_tls *tls)
 {
     const spout_tls_options *options = &tls->options;
     if (tls->is_server) {
@@ -176,8 +189,10 @@ static void set_role(SSL_CTX *ctx, const spout_tls *tls)
             ctx, mode | (options->verify_client ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
     } else {
         SSL_CTX_set_verify(ctx, options->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-        SSL_CTX_set_alpn_protos(ctx, tls->alpn, tls->alpn_len);
+        if (SSL_CTX_set_alpn_protos(ctx, tls->alpn, tls->alpn_len) != 0) /* 0 is success here */
+            return no_tls();
     }
+    return 0;
 }
 
 /* NULL with the error set. */
@@ -186,17 +201,15 @@ static SSL_CTX *build(const spout_tls *tls, const char *cert_file, const char *k
     ERR_clear_error();
     SSL_CTX *ctx = SSL_CTX_new(tls->is_server ? TLS_server_method() : TLS_client_method());
     if (!ctx) {
-        char words[256];
-        spout_error_set(SPOUT_EFAILED, "no TLS: %s", spi_tls_error_words(words, sizeof words));
+        no_tls();
         return NULL;
     }
     if (set_rules(ctx, tls) < 0 || (cert_file && load_certificate(ctx, cert_file, key_file) < 0) ||
-        load_authorities(ctx, tls) < 0) {
+        load_authorities(ctx, tls) < 0 || set_role(ctx, tls) < 0) {
         SSL_CTX_free(ctx);
         return NULL;
     }
     set_sessions(ctx, tls);
-    set_role(ctx, tls);
     return ctx;
 }
 
@@ -269,6 +282,7 @@ static spout_tls *make(bool is_server, const spout_tls_options *options)
     tls->is_server = is_server;
     spi_list_init(&tls->certificates);
     spi_list_init(&tls->sessions);
+    spi_tls_tickets_init(&tls->tickets);
     take_options(tls, options);
     if (check_options(tls) < 0 || set_alpn(tls, options->alpn) < 0 ||
         !(tls->ctx = build(tls, tls->options.cert_file, tls->options.key_file))) {
@@ -312,6 +326,7 @@ void spout_tls_unref(spout_tls *tls)
     while ((node = spi_list_first(&tls->certificates)))
         certificate_free(spi_container(node, spi_tls_certificate, node));
     spi_tls_sessions_free(tls);
+    spi_tls_tickets_clear(&tls->tickets);
     SSL_CTX_free(tls->ctx);
     BIO_meth_free(tls->method);
     drop(tls->options.cert_file);
@@ -344,16 +359,6 @@ int spout_tls_add_certificate(
 
 /* --- reading again --- */
 
-static void keep_ticket_keys(SSL_CTX *from, SSL_CTX *to)
-{
-    unsigned char keys[256];
-    long len = SSL_CTX_get_tlsext_ticket_keys(from, NULL, 0);
-    if (len > 0 && (size_t)len <= sizeof keys &&
-        SSL_CTX_get_tlsext_ticket_keys(from, keys, len) == 1)
-        SSL_CTX_set_tlsext_ticket_keys(to, keys, len);
-    OPENSSL_cleanse(keys, sizeof keys);
-}
-
 static int rebuild_certificates(spout_tls *tls, spi_list *ret_fresh)
 {
     for (spi_list *node = tls->certificates.next; node != &tls->certificates; node = node->next) {
@@ -385,7 +390,6 @@ int spout_tls_reload(spout_tls *tls)
         return result;
     }
     spi_list_splice(&tls->certificates, &fresh);
-    keep_ticket_keys(tls->ctx, ctx);
     spi_tls_sessions_free(tls);
     SSL_CTX_free(tls->ctx);
     tls->ctx = ctx;

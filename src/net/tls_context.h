@@ -8,7 +8,11 @@
 
 #include <openssl/ssl.h>
 
-enum { SPI_TLS_HANDSHAKE_MS = 10 * 1000, SPI_TLS_ALPN_MAX = 255 };
+enum {
+    SPI_TLS_HANDSHAKE_MS = 10 * 1000,
+    SPI_TLS_ALPN_MAX = 255,
+    SPI_TLS_SESSION_S = 2 * 3600 /* for so long it may be resumed */
+};
 
 /* One of a server's certificates, for the hosts that match. */
 typedef struct spi_tls_certificate {
@@ -16,6 +20,17 @@ typedef struct spi_tls_certificate {
     char *pattern, *cert_file, *key_file;
     SSL_CTX *ctx;
 } spi_tls_certificate;
+
+/* What a server seals tickets with. */
+typedef struct spi_tls_ticket_key {
+    unsigned char name[16], cipher[32], mac[32];
+} spi_tls_ticket_key;
+
+typedef struct spi_tls_tickets {
+    unsigned char secret[32]; /* of the present period */
+    int64_t started_ms, period;
+    spi_tls_ticket_key keys[2]; /* the period's, and those of the one before */
+} spi_tls_tickets;
 
 struct spout_tls {
     size_t refs;
@@ -28,6 +43,7 @@ struct spout_tls {
     unsigned alpn_len;
     spi_list sessions; /* of a client, the newest first */
     int session_count;
+    spi_tls_tickets tickets; /* of a server */
 };
 
 /* What the callbacks of a handshake find by SSL_get_app_data. */
@@ -42,6 +58,11 @@ typedef struct spi_tls_peer {
 SSL_SESSION *spi_tls_session_take(spout_tls *tls, const char *server_name);
 int spi_tls_session_keep(SSL *ssl, SSL_SESSION *session); /* SSL_CTX_sess_set_new_cb */
 void spi_tls_sessions_free(spout_tls *tls);
+
+/* Keys of tickets: one set for all of a server's certificates, reloads and workers. */
+void spi_tls_tickets_init(spi_tls_tickets *tickets);
+void spi_tls_tickets_use(SSL_CTX *ctx); /* those of the spout_tls that a connection belongs to */
+void spi_tls_tickets_clear(spi_tls_tickets *tickets);
 
 /* "*.example.org" stands for one label. Letters of either case. */
 bool spi_tls_host_matches(const char *pattern, const char *host);

@@ -24,14 +24,27 @@ static const char *alert_words(int alert)
                                                 : SSL_alert_desc_string_long(alert);
 }
 
-/* The first error is the cause; later ones tell where it was noticed. */
+/* Empties the queue. It may not say so that there was no memory, but then it says nothing. */
+static bool tells_of_memory(void)
+{
+    unsigned long error = ERR_get_error();
+    bool found = !error;
+    for (; error; error = ERR_get_error())
+        found = found || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+    return found;
+}
+
+/* The first error is the cause; later ones tell where it was noticed. Only lack of memory is often
+   noticed late. */
 const char *spi_tls_error_words(char *out, size_t size)
 {
     unsigned long error = ERR_peek_error();
     const char *reason = error ? ERR_reason_error_string(error) : NULL;
     int number = ERR_GET_REASON(error);
     bool ssl = ERR_GET_LIB(error) == ERR_LIB_SSL;
-    if (ssl && number >= FIRST_ALERT && number <= LAST_ALERT)
+    if (tells_of_memory())
+        snprintf(out, size, "out of memory");
+    else if (ssl && number >= FIRST_ALERT && number <= LAST_ALERT)
         snprintf(out, size, "the peer refused: %s", alert_words(number - SSL_AD_REASON_OFFSET));
     else if (ssl && (number == SSL_R_HTTP_REQUEST || number == SSL_R_HTTPS_PROXY_REQUEST))
         snprintf(out, size, "the peer speaks plain HTTP");
@@ -41,7 +54,6 @@ const char *spi_tls_error_words(char *out, size_t size)
         snprintf(out, size, "no common version: TLS 1.2 is the least");
     else
         snprintf(out, size, "%s", reason ? reason : "no reason known");
-    ERR_clear_error();
     return out;
 }
 

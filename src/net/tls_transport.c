@@ -68,6 +68,11 @@ static tls_state *state_of(const spout_transport *transport)
     return (tls_state *)(uintptr_t)transport->ops;
 }
 
+static const spi_transport_ops *below(const spout_transport *transport)
+{
+    return spi_transport_plain_on(transport->loop);
+}
+
 bool spi_transport_is_tls(const spout_transport *transport)
 {
     return transport->ops && transport->ops->prepare == tls_ops.prepare;
@@ -95,6 +100,8 @@ static int keep_on_wire(tls_state *state, const void *data, size_t len)
     int result = spi_buffer_append(&state->wire, data, len);
     if (result == 0)
         spi_output_hold(state->transport, wire_len(state));
+    else
+        errno = ENOBUFS;
     return result;
 }
 
@@ -106,8 +113,8 @@ static int send_out(tls_state *state, bool more)
     shared->out_len = 0;
     if (len == 0)
         return 0;
-    ssize_t sent = spi_transport_plain.write(
-        state->transport, &(struct iovec){ shared->out, len }, 1, more);
+    ssize_t sent = below(state->transport)
+                       ->write(state->transport, &(struct iovec){ shared->out, len }, 1, more);
     if (sent < 0 && errno != EAGAIN)
         return -1;
     size_t gone = sent < 0 ? 0 : (size_t)sent;
@@ -131,7 +138,7 @@ static int bio_write(BIO *bio, const char *data, int len)
 
 static int bio_read_socket(tls_state *state, BIO *bio, char *out, int len)
 {
-    ssize_t got = spi_transport_plain.read(state->transport, out, (size_t)len);
+    ssize_t got = below(state->transport)->read(state->transport, out, (size_t)len);
     if (got < 0 && errno == EAGAIN)
         BIO_set_retry_read(bio);
     else if (got <= 0)
@@ -171,18 +178,27 @@ static int bio_create(BIO *bio)
     return 1;
 }
 
+/* The contexts' own, made once. NULL: no memory. */
+static const BIO_METHOD *need_method(spout_tls *tls)
+{
+    if (tls->method)
+        return tls->method;
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "transport");
+    if (!method)
+        return NULL;
+    BIO_meth_set_create(method, bio_create);
+    BIO_meth_set_read(method, bio_read);
+    BIO_meth_set_write(method, bio_write);
+    BIO_meth_set_ctrl(method, bio_control);
+    return tls->method = method;
+}
+
 static BIO *new_bio(tls_state *state)
 {
-    spout_tls *tls = state->peer.tls;
-    if (!tls->method) {
-        tls->method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "transport");
-        BIO_meth_set_create(tls->method, bio_create);
-        BIO_meth_set_read(tls->method, bio_read);
-        BIO_meth_set_write(tls->method, bio_write);
-        BIO_meth_set_ctrl(tls->method, bio_control);
-    }
-    BIO *bio = BIO_new(tls->method);
-    BIO_set_data(bio, state);
+    const BIO_METHOD *method = need_method(state->peer.tls);
+    BIO *bio = method ? BIO_new(method) : NULL;
+    if (bio)
+        BIO_set_data(bio, state);
     return bio;
 }
 
@@ -191,7 +207,7 @@ static BIO *new_bio(tls_state *state)
 /* The transport is plain again. */
 static void unwrap(tls_state *state)
 {
-    state->transport->ops = &spi_transport_plain;
+    state->transport->ops = below(state->transport);
     spi_timeout_stop(&state->timeout);
     spi_ready_cancel(&state->owed);
     shared_of(state)->out_len = 0;
@@ -251,7 +267,7 @@ static void answer_plain_http(tls_state *state)
     const char *reply = state->plain_reply;
     log_failure(state, "the peer speaks plain HTTP");
     unwrap(state);
-    spi_transport_plain.write(
+    transport->ops->write(
         transport, &(struct iovec){ (void *)(uintptr_t)reply, strlen(reply) }, 1, false);
     spi_transport_close(transport);
 }
@@ -287,16 +303,30 @@ static void become_secure(tls_state *state)
         state->on_secure(transport);
 }
 
-/* As far as it gets. The transport may be lost afterwards, or its owner have freed it. */
-static void shake_hands(tls_state *state)
+/* As far as it gets. */
+static int step(tls_state *state)
 {
     ERR_clear_error();
     int result = SSL_do_handshake(state->ssl);
-    int why = result == 1 ? SSL_ERROR_NONE : SSL_get_error(state->ssl, result);
-    send_out(state, false); /* if that fails, so will the next read */
-    if (why == SSL_ERROR_NONE)
+    return result == 1 ? SSL_ERROR_NONE : SSL_get_error(state->ssl, result);
+}
+
+static bool waits(int why)
+{
+    return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE;
+}
+
+/* The transport may be lost afterwards, or its owner have freed it. */
+static void shake_hands(tls_state *state)
+{
+    int why = step(state), errnum = send_out(state, false) < 0 ? errno : 0;
+    if (errnum && waits(why))
+        why = step(state); /* an alert that is here says more than a reset */
+    if (errnum && (waits(why) || why == SSL_ERROR_NONE))
+        spi_transport_lose_errno(state->transport, errnum);
+    else if (why == SSL_ERROR_NONE)
         become_secure(state);
-    else if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
+    else if (!waits(why))
         fail_handshake(state);
 }
 
@@ -407,10 +437,10 @@ static ssize_t tls_read(spout_transport *transport, void *out, size_t len)
     tls_state *state = state_of(transport);
     spi_tls_shared *shared = transport->net->tls;
     if (!state->secure)
-        return spi_transport_plain.read(transport, out, len);
+        return below(transport)->read(transport, out, len);
     if (state->ended || state->broken)
         return end_of_input(state);
-    ssize_t got = spi_transport_plain.read(transport, shared->in, sizeof shared->in);
+    ssize_t got = below(transport)->read(transport, shared->in, sizeof shared->in);
     if (got < 0)
         return -1;
     if (got == 0)
@@ -503,7 +533,7 @@ static ssize_t tls_flush(spout_transport *transport)
 {
     tls_state *state = state_of(transport);
     struct iovec rest = { spi_buffer_head(&state->wire), wire_len(state) };
-    ssize_t sent = spi_transport_plain.write(transport, &rest, 1, false);
+    ssize_t sent = below(transport)->write(transport, &rest, 1, false);
     if (sent <= 0)
         return sent;
     spi_buffer_consume(&state->wire, (size_t)sent);
@@ -530,6 +560,14 @@ static void tls_shutdown(spout_transport *transport)
         shutdown(transport->fd, SHUT_WR);
 }
 
+static bool tls_moved(spout_transport *transport, spout_transport *to)
+{
+    tls_state *state = state_of(transport);
+    if (state->secure)
+        state->transport = to;
+    return state->secure;
+}
+
 static const spi_transport_ops tls_ops = {
     .read = tls_read,
     .write = tls_write,
@@ -540,9 +578,27 @@ static const spi_transport_ops tls_ops = {
     .events = tls_events,
     .resumed = tls_resumed,
     .flush = tls_flush,
+    .moved = tls_moved,
 };
 
 /* --- putting it on --- */
+
+/* The zone of a numeric address is of this machine: no certificate names it. Changes the text. */
+static const char *without_zone(char *name)
+{
+    char *percent = strchr(name, '%');
+    if (percent)
+        *percent = '\0';
+    if (percent && !spout_is_valid_ip(name))
+        *percent = '%';
+    return name;
+}
+
+static int no_memory(void)
+{
+    ERR_clear_error();
+    return spout_error_set(SPOUT_EFAILED, "OpenSSL has no memory for a connection");
+}
 
 /* Whom a client wants to reach. */
 static int set_server_name(tls_state *state, const char *name)
@@ -555,11 +611,16 @@ static int set_server_name(tls_state *state, const char *name)
             SPOUT_EINVAL, "a TLS client needs the server's name, which it verifies");
     }
     state->peer.server_name = spi_strdup(name);
+    name = without_zone(state->peer.server_name);
     bool is_ip = spout_is_valid_ip(name);
+    ERR_clear_error();
     SSL_set_hostflags(state->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     int done = is_ip ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(state->ssl), name)
                      : SSL_set1_host(state->ssl, name) &&
                            SSL_set_tlsext_host_name(state->ssl, state->peer.server_name);
+    unsigned long error = ERR_peek_error();
+    if (!done && (!error || ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE))
+        return no_memory();
     if (!done)
         return spout_error_set(SPOUT_EINVAL, "\"%s\" is no host name", name);
     SSL_SESSION *session = spi_tls_session_take(tls, name);
@@ -582,10 +643,11 @@ static void set_protocols(tls_state *state, const char *fallback)
 
 static int set_side(tls_state *state, const spi_tls_wrap_options *options)
 {
-    if (!state->ssl)
-        return spout_error_set(SPOUT_EFAILED, "OpenSSL has no memory for a connection");
-    SSL_set_app_data(state->ssl, &state->peer);
-    BIO *bio = new_bio(state);
+    BIO *bio = state->ssl ? new_bio(state) : NULL;
+    if (!bio || SSL_set_app_data(state->ssl, &state->peer) != 1) {
+        BIO_free(bio);
+        return no_memory();
+    }
     SSL_set_bio(state->ssl, bio, bio);
     if (state->peer.tls->is_server) {
         set_protocols(state, options->alpn);
@@ -613,7 +675,7 @@ int spi_tls_wrap(spout_transport *transport, spout_tls *tls, const spi_tls_wrap_
     static const spi_tls_wrap_options defaults = { 0 };
     if (!options)
         options = &defaults;
-    if (transport->ops != &spi_transport_plain || transport->closed || transport->closing ||
+    if (!spi_transport_is_plain(transport->ops) || transport->closed || transport->closing ||
         transport->eof || transport->shut || spi_transport_pending(transport) > 0)
         return spout_error_set(SPOUT_ESTATE,
             "TLS can't start: the connection has ended, output is queued, or TLS is on it already");

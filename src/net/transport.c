@@ -50,6 +50,12 @@ static void close_descriptor(spout_transport *transport)
     transport->pressed = false;
 }
 
+void spi_transport_reset_on_close(const spout_transport *transport)
+{
+    setsockopt(
+        transport->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
+}
+
 /* True if there was something. */
 static bool drop_gathered(spout_transport *transport)
 {
@@ -92,6 +98,8 @@ void spi_transport_lose_errno(spout_transport *transport, int errnum)
                        : errnum == EPIPE     ? "connection closed by the peer"
                        : errnum == ETIMEDOUT ? "connection timed out"
                                              : "connection lost";
+    if (!transport->closed)
+        spi_transport_reset_on_close(transport);
     spi_transport_lose(
         transport, errnum == ETIMEDOUT ? SPOUT_ETIMEDOUT : SPOUT_ECLOSED, errnum, what);
 }
@@ -257,7 +265,7 @@ int spi_transport_open(spout_transport *transport, spout_loop *loop, int fd,
     const spi_transport_ops *ops, const spout_consumer *consumer)
 {
     *transport = (spout_transport){
-        .ops = ops,
+        .ops = ops == &spi_transport_plain ? spi_transport_plain_on(loop) : ops,
         .consumer = consumer,
         .loop = loop,
         .net = spi_net_get(loop),
@@ -328,8 +336,7 @@ void spi_transport_abort(spout_transport *transport)
     bool pending = drop_gathered(transport) || spi_output_waits(transport);
     if (!transport->closed) {
         if (pending)
-            setsockopt(transport->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
-                sizeof(struct linger));
+            spi_transport_reset_on_close(transport);
         close_descriptor(transport);
     }
     spi_output_free(transport);
@@ -340,9 +347,41 @@ int spi_transport_fd(const spout_transport *transport)
     return transport->fd;
 }
 
+/* The descriptor stays open, without a watch. */
+static void let_go(spout_transport *transport)
+{
+    if (transport->net->current == transport)
+        transport->net->current = NULL;
+    drop_gathered(transport);
+    if (transport->watch.fd >= 0)
+        spi_watch_stop(transport->loop, &transport->watch);
+    transport->fd = -1;
+    transport->closed = true;
+    transport->reading = false;
+}
+
+int spi_transport_move(spout_transport *from, spout_transport *to, const spout_consumer *consumer)
+{
+    spi_transport_flush(from);
+    if (from->closed || from->closing || spi_transport_pending(from) > 0 ||
+        (from->ops->moved && !from->ops->moved(from, to)))
+        return spout_error_set(SPOUT_ESTATE,
+            "the connection can't be taken over: it is closed, output is pending, or TLS is not "
+            "agreed on yet");
+    spi_output_free(from);
+    *to = *from;
+    to->consumer = consumer;
+    to->watch = (spi_watch){ .fd = -1 };
+    to->reading = false;
+    to->pressed = false;
+    to->hung = false;
+    let_go(from);
+    spi_transport_update(to);
+    return 0;
+}
+
 int spi_transport_detach(spout_transport *transport)
 {
-    spi_net *net = transport->net;
     if (transport->ops->prepare) {
         spout_error_set(SPOUT_EUNSUPPORTED, "the connection can't be detached: it speaks TLS");
         return -1;
@@ -352,14 +391,7 @@ int spi_transport_detach(spout_transport *transport)
             SPOUT_ESTATE, "the connection can't be detached: it is closed, or output is pending");
         return -1;
     }
-    if (net->current == transport)
-        net->current = NULL;
-    drop_gathered(transport);
-    if (transport->watch.fd >= 0)
-        spi_watch_stop(transport->loop, &transport->watch);
     int fd = transport->fd;
-    transport->fd = -1;
-    transport->closed = true;
-    transport->reading = false;
+    let_go(transport);
     return fd;
 }

@@ -24,6 +24,15 @@ spi_blob *spi_blob_new(size_t len); /* data not set; one reference */
 spi_blob *spi_blob_ref(spi_blob *blob);
 void spi_blob_unref(spi_blob *blob); /* NULL is fine */
 
+/* An open file that several replies may send from at once. Closed with the last reference. */
+typedef struct spi_shared_file {
+    size_t refs;
+    int fd;
+} spi_shared_file;
+spi_shared_file *spi_shared_file_new(int fd); /* takes fd; one reference */
+spi_shared_file *spi_shared_file_ref(spi_shared_file *file);
+void spi_shared_file_unref(spi_shared_file *file); /* NULL is fine */
+
 /*
  * How bytes move. None of them blocks, raises SIGPIPE, or returns with EINTR. read returns 0 at the
  * end of input, -1 with errno otherwise (EAGAIN: not now). write and send_file return how much was
@@ -47,16 +56,27 @@ typedef struct spi_transport_ops {
      * transport, or its owner freed it. `events` says what to watch for, given what a socket would
      * be watched for. `resumed`: the owner reads again; input that the layer holds back is due
      * (spi_transport_poke). `flush` sends what spi_output_hold was told of, and returns as write
-     * does.
+     * does. `moved`: from now on it is `to`; false if the layer is still being put on.
      */
     bool (*prepare)(spout_transport *transport, unsigned events);
     unsigned (*events)(const spout_transport *transport, unsigned wanted);
     void (*resumed)(spout_transport *transport);
     ssize_t (*flush)(spout_transport *transport);
+    bool (*moved)(spout_transport *transport, spout_transport *to);
 } spi_transport_ops;
 
 extern const spi_transport_ops spi_transport_plain; /* TCP and Unix sockets */
 extern const spi_transport_ops spi_transport_pipe;  /* pipes and FIFOs; also terminals */
+/* Plain ones on a loop that somebody measures: spi_transport_open takes it by itself. */
+extern const spi_transport_ops spi_transport_counted;
+static inline const spi_transport_ops *spi_transport_plain_on(const spout_loop *of)
+{
+    return spi_loop_metrics(of) ? &spi_transport_counted : &spi_transport_plain;
+}
+static inline bool spi_transport_is_plain(const spi_transport_ops *ops)
+{
+    return ops == &spi_transport_plain || ops == &spi_transport_counted;
+}
 
 /* For further rows: sendfile into any descriptor, and the same by way of memory and ops->write. */
 ssize_t spi_plain_send_file(spout_transport *transport, int fd, int64_t *offset, size_t len);
@@ -129,6 +149,13 @@ int spi_transport_write_blob(spout_transport *transport, spi_blob *blob);
    closes it when sent. A file that turns out shorter than that ends the connection: on_lost with
    SPOUT_EFAILED. */
 int spi_transport_write_file(spout_transport *transport, int fd, int64_t offset, int64_t len);
+/* The same from a file that others send from too: what must wait refers to it. */
+int spi_transport_write_shared_file(
+    spout_transport *transport, spi_shared_file *file, int64_t offset, int64_t len);
+
+/* Takes blobs back of which nothing has been sent, the oldest first, until they had `len` bytes
+   together. Returns how many; none if all of them are shorter than that. */
+size_t spi_transport_drop_blobs(spout_transport *transport, size_t len);
 
 /* Room to write up to `len` bytes (<= 16 KiB) in place, gathered with what is there; commit what
    was used, with nothing else done on the loop's transports in between. NULL with the error set as
@@ -155,6 +182,8 @@ typedef struct spi_transport_limits {
     size_t low_mark;          /* [16 KiB] */
     size_t max_pending;       /* [16 MiB] */
     int64_t write_timeout_ms; /* without progress while output waits [30 s]; SPOUT_NONE: no limit */
+    int64_t min_write_rate;   /* bytes a second on average while it waits, but for the first 10 s
+                               [none] */
 } spi_transport_limits;
 void spi_transport_set_limits(spout_loop *loop, const spi_transport_limits *limits);
 
@@ -188,6 +217,13 @@ static inline bool spi_transport_is_writable(const spout_transport *transport)
 }
 
 int spi_transport_fd(const spout_transport *transport); /* -1 when closed */
+
+/*
+ * Moves the connection, with TLS if it has that, to another struct and another consumer, which does
+ * not read yet. `from` has ended then, without a callback. Nothing must wait in the queue:
+ * SPOUT_ESTATE, as for one that is closed or still agrees on TLS; `from` then goes on.
+ */
+int spi_transport_move(spout_transport *from, spout_transport *to, const spout_consumer *consumer);
 
 /* Takes the fd out: nothing is closed, nothing must be pending. -1 with SPOUT_ESTATE otherwise. */
 int spi_transport_detach(spout_transport *transport);

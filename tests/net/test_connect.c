@@ -1,10 +1,15 @@
+#define _DEFAULT_SOURCE
 #include "kit.h"
 
 #include <spout/stream.h>
 #include <spout/task.h>
 
+#include <ifaddrs.h>
+#include <net/if.h>
+
 static spout_listener listener;
 static char path[64];
+static const char *remote_ip; /* NULL: as the address */
 
 static int set_up(void **state)
 {
@@ -29,7 +34,9 @@ static int connect_and_talk(void *arg)
     spout_bytes bytes;
     spout_stream *stream = spout_stream_connect(arg, listener.port, NULL);
     assert_non_null(stream);
-    assert_string_equal(spout_stream_remote_ip(stream), listener.port ? arg : "");
+    assert_string_equal(spout_stream_remote_ip(stream), remote_ip       ? remote_ip
+                                                        : listener.port ? arg
+                                                                        : "");
     int fd = accept(listener.fd, NULL, NULL);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, "hi", 2), 2);
@@ -59,6 +66,29 @@ static void test_ipv6(void **state)
     if (spout_bind_sockets(&(spout_listen_options){ .address = address }, &listener, 1) < 0)
         skip();
     assert_int_equal(spout_loop_run_sync(*state, connect_and_talk, address, 20000), 0);
+}
+
+/* A link-local address of this machine: it is in use only with its zone. */
+static void test_zone(void **state)
+{
+    struct ifaddrs *all, *item;
+    char ip[INET6_ADDRSTRLEN] = "", address[INET6_ADDRSTRLEN + IF_NAMESIZE];
+    assert_int_equal(getifaddrs(&all), 0);
+    for (item = all; item && !ip[0]; item = item->ifa_next) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(void *)item->ifa_addr;
+        if (in6 && in6->sin6_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr)) {
+            inet_ntop(AF_INET6, &in6->sin6_addr, ip, sizeof ip);
+            snprintf(address, sizeof address, "%s%%%s", ip, item->ifa_name);
+        }
+    }
+    freeifaddrs(all);
+    if (!ip[0] ||
+        spout_bind_sockets(&(spout_listen_options){ .address = address }, &listener, 1) < 0)
+        skip();
+    assert_non_null(strstr(listener.name, address));
+    remote_ip = ip;
+    assert_int_equal(spout_loop_run_sync(*state, connect_and_talk, address, 20000), 0);
+    remote_ip = NULL;
 }
 
 static void test_unix(void **state)
@@ -150,6 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_ipv4),
         TEST(test_ipv6),
+        TEST(test_zone),
         TEST(test_unix),
         TEST(test_refused),
         TEST(test_nonsense),

@@ -45,6 +45,33 @@ static void test_round_trip(void **state)
         "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:8080");
 }
 
+static void test_zones(void **state)
+{
+    (void)state;
+    spout_endpoint endpoint = { .port = 7 }, back;
+    struct sockaddr_storage address;
+    char text[46], name[SPI_ENDPOINT_NAME];
+    static const char *const bad[] = { "fe80::1%", "fe80::1%no-such-interface", "127.0.0.1%lo",
+        "%lo", "fe80::1%0", "fe80::1%4294967296", "fe80::1%1%1", "localhost%lo",
+        "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff%lo" };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(spi_endpoint_parse_zoned(&endpoint, bad[i], 80));
+    assert_int_equal(endpoint.port, 7);
+    assert_true(spi_endpoint_parse_zoned(&endpoint, "fe80::1", 80));
+    assert_int_equal(endpoint.zone, 0);
+    assert_true(spi_endpoint_parse_zoned(&endpoint, "fe80::1%4000000000", 80));
+    assert_string_equal(spi_endpoint_name(&endpoint, name), "[fe80::1%4000000000]:80");
+    assert_true(spi_endpoint_parse_zoned(&endpoint, "fe80::1%lo", 80));
+    spi_endpoint_to(&endpoint, &address);
+    spi_endpoint_from(&back, (const struct sockaddr *)&address);
+    assert_int_equal(back.zone, endpoint.zone);
+    assert_string_equal(spi_endpoint_name(&back, name), "[fe80::1%lo]:80");
+    assert_string_equal(spout_endpoint_text(&back, text), "fe80::1");
+    assert_true(spi_endpoint_is_same_host(&endpoint, &back));
+    back.zone++;
+    assert_false(spi_endpoint_is_same_host(&endpoint, &back));
+}
+
 static void test_parse_leaves_its_output_on_failure(void **state)
 {
     (void)state;
@@ -98,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_is_valid_ip),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_zones),
         cmocka_unit_test(test_parse_leaves_its_output_on_failure),
         cmocka_unit_test(test_unix_has_no_text),
         cmocka_unit_test(test_unix_address),

@@ -121,6 +121,7 @@ static int numeric_addresses(void *arg)
     expect(arg, "::1", SPOUT_FAMILY_IPV6, "[::1]:80");
     expect_error(arg, "::1", SPOUT_FAMILY_IPV4, SPOUT_ENOTFOUND, "no IPv4 address");
     expect_error(arg, "127.0.0.1", SPOUT_FAMILY_IPV6, SPOUT_ENOTFOUND, "no IPv6 address");
+    expect(arg, "fe80::7%1", SPOUT_FAMILY_ANY, "[fe80::7%lo]:80");
     assert_int_equal(lookups, 0);
     return 0;
 }
@@ -313,6 +314,31 @@ static void test_deadline(void **state)
     run(time_out, NULL);
 }
 
+static int ask_thrice(void *arg)
+{
+    for (int i = 0; i < 3; i++)
+        expect(arg, "dual.test", SPOUT_FAMILY_IPV4, "127.0.0.2:80");
+    for (int i = 0; i < 2; i++)
+        expect_error(arg, "none.test", SPOUT_FAMILY_IPV4, SPOUT_ENOTFOUND, "none.test");
+    return 0;
+}
+
+/* getaddrinfo does not tell for how long. */
+static void test_kept_only_if_wanted(void **state)
+{
+    (void)state;
+    static const int64_t cache_ms[] = { 0, SPOUT_NONE, 3600 * 1000 };
+    static const int expected[] = { 5, 5, 3 };
+    for (size_t i = 0; i < 3; i++) {
+        spout_resolver *resolver = spout_resolver_new(
+            &(spout_resolver_options){ .cache_ms = cache_ms[i] });
+        lookups = 0;
+        run(ask_thrice, resolver);
+        assert_int_equal(lookups, expected[i]);
+        spout_resolver_unref(resolver);
+    }
+}
+
 static void test_needs_a_coroutine(void **state)
 {
     (void)state;
@@ -332,6 +358,7 @@ int main(void)
         TEST(test_one_lookup_for_all_who_wait),
         TEST(test_cancelled),
         TEST(test_deadline),
+        TEST(test_kept_only_if_wanted),
         TEST(test_needs_a_coroutine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

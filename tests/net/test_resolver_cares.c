@@ -7,11 +7,13 @@
 #include "net/endpoint.h"
 #include "net/resolver.h"
 
+static fake_clock now;
 static spout_loop *loop;
 static spout_resolver *resolver;
+static char address[32]; /* of the name server */
 static int server, queries;
 
-enum { TYPE_A = 1, TYPE_AAAA = 28, NAME_ERROR = 3, HEADER = 12 };
+enum { TYPE_A = 1, TYPE_AAAA = 28, NAME_ERROR = 3, HEADER = 12, TTL_S = 60 };
 
 /* The question's name with dots, and its type. Returns the question's length. */
 static size_t read_question(const unsigned char *query, size_t len, char name[256], int *type)
@@ -52,7 +54,7 @@ static void answer(void *arg, int fd, unsigned events)
     memset(data + 6, 0, 6); /* no further records than these */
     if (known) {
         size_t size = type == TYPE_A ? 4 : 16;
-        unsigned char record[] = { 0xc0, HEADER, 0, (unsigned char)type, 0, 1, 0, 0, 0, 60, 0,
+        unsigned char record[] = { 0xc0, HEADER, 0, (unsigned char)type, 0, 1, 0, 0, 0, TTL_S, 0,
             (unsigned char)size };
         data[7] = 1;
         memcpy(data + len, record, sizeof record);
@@ -68,8 +70,7 @@ static int set_up(void **state)
     (void)state;
     struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t len = sizeof in;
-    char address[32];
-    loop = kit_loop();
+    loop = kit_fake_loop_with(&now, fake_skip_patiently);
     server = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     assert_int_equal(bind(server, (struct sockaddr *)&in, sizeof in), 0);
     getsockname(server, (struct sockaddr *)&in, &len);
@@ -160,6 +161,44 @@ static void test_giving_up(void **state)
     run(give_up);
 }
 
+static int ask_again(void *arg)
+{
+    const spout_endpoint *found;
+    int64_t lifetime_ms = *(const int64_t *)arg;
+    for (int round = 0; round < 2; round++) {
+        queries = 0;
+        assert_int_equal(resolve("one.test", SPOUT_FAMILY_IPV4, &found), 1);
+        assert_int_equal(queries, 1);
+        if (lifetime_ms > 0)
+            assert_int_equal(spout_sleep(lifetime_ms - 1), 0);
+        assert_int_equal(resolve("one.test", SPOUT_FAMILY_IPV4, &found), 1);
+        assert_int_equal(queries, lifetime_ms > 0 ? 1 : 2);
+        assert_int_equal(spout_sleep(1), 0);
+    }
+    return 0;
+}
+
+static void check_lifetime(int64_t cache_ms, int64_t expected_ms)
+{
+    if (resolver) {
+        spout_resolver_unref(resolver);
+        resolver = spout_resolver_new(&(spout_resolver_options){
+            .kind = SPOUT_RESOLVER_CARES, .servers = address, .cache_ms = cache_ms });
+    }
+    if (!resolver)
+        skip();
+    assert_int_equal(spout_loop_run_sync(loop, ask_again, &expected_ms, 0), 0);
+}
+
+static void test_answers_are_kept_as_long_as_they_are_good(void **state)
+{
+    (void)state;
+    check_lifetime(0, TTL_S * 1000);
+    check_lifetime(3600 * 1000, TTL_S * 1000);
+    check_lifetime(5000, 5000);
+    check_lifetime(SPOUT_NONE, 0);
+}
+
 static int bad_servers(void *arg)
 {
     (void)arg;
@@ -183,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_answers),
         TEST(test_giving_up),
+        TEST(test_answers_are_kept_as_long_as_they_are_good),
         TEST(test_bad_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -482,6 +482,25 @@ static void test_file_that_becomes_shorter(void **state)
     close(fds[1]);
 }
 
+/* The peer must not take it for all that there is. */
+static void test_what_is_cut_short_ends_with_a_reset(void **state)
+{
+    int fds[2];
+    char got[64];
+    recorder a;
+    ssize_t len;
+    kit_tcp_pair(fds);
+    recorder_open(&a, *state, fds[0]);
+    assert_int_equal(spi_transport_write_file(&a.transport, kit_file("short", 5), 0, 50), 0);
+    kit_until(*state, &a.is_lost);
+    while ((len = read(fds[1], got, sizeof got)) > 0)
+        continue;
+    assert_int_equal(len, -1);
+    assert_int_equal(errno, ECONNRESET);
+    recorder_finish(&a);
+    close(fds[1]);
+}
+
 static void test_no_signal_when_the_peer_is_gone(void **state)
 {
     int fds[2];
@@ -529,6 +548,7 @@ int main(void)
         TEST(test_large_file),
         TEST(test_file_without_sendfile),
         TEST(test_file_that_becomes_shorter),
+        TEST(test_what_is_cut_short_ends_with_a_reset),
         TEST(test_no_signal_when_the_peer_is_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,9 @@
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#if SPI_HAVE_VALGRIND
+#include <valgrind/valgrind.h>
+#endif
 
 static spout_loop *loop;
 static bool no_pidfd;
@@ -338,9 +341,21 @@ static int run_body(void *arg)
     return 0;
 }
 
+/* valgrind makes a fork of posix_spawn's vfork: the parent isn't told that the child failed. */
+static bool hears_of_failures(void)
+{
+#if SPI_HAVE_VALGRIND
+    return !RUNNING_ON_VALGRIND;
+#else
+    return true;
+#endif
+}
+
 static void run_both_ways(void **state)
 {
     void (**fn)(void) = *state;
+    if (*fn == what_can_not_be_started && !hears_of_failures())
+        skip();
     for (int i = 0; i < 2; i++) {
         no_pidfd = i == 1;
         int before = open_descriptors();
@@ -357,7 +372,7 @@ static void test_loop_ends_first(void **state)
 {
     (void)state;
     loop = kit_loop();
-    spout_subprocess *process = shell("read line", &both_ways);
+    spout_subprocess *process = shell("exec sleep 1000", &both_ways); /* whatever its input does */
     int pid = spout_subprocess_pid(process), status;
     spout_loop_free(loop);
     assert_int_equal(spout_subprocess_send_signal(process, SIGKILL), SPOUT_ESTATE);

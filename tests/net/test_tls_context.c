@@ -117,12 +117,8 @@ static void test_failing_reload_changes_nothing(void **state)
     assert_ptr_equal(tls->ctx, before);
     certs_make("mine", "ca", "DNS:localhost", 30);
     certs_make("second", "ca", "DNS:a.org", 30);
-    unsigned char old_keys[80], new_keys[80];
-    assert_int_equal(SSL_CTX_get_tlsext_ticket_keys(before, old_keys, sizeof old_keys), 1);
     assert_int_equal(spout_tls_reload(tls), 0);
     assert_ptr_not_equal(tls->ctx, before);
-    assert_int_equal(SSL_CTX_get_tlsext_ticket_keys(tls->ctx, new_keys, sizeof new_keys), 1);
-    assert_memory_equal(old_keys, new_keys, sizeof old_keys);
     spout_tls_unref(tls);
     spout_tls_unref(NULL);
 }

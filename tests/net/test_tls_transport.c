@@ -3,6 +3,7 @@
 #include "tls_kit.h"
 
 #include "net/net.h"
+#include "net/stream.h"
 
 #include <openssl/ssl.h>
 
@@ -450,6 +451,50 @@ static void test_wrap_needs_an_idle_transport(void **state)
     close(fds[1]);
 }
 
+/* Into a stream and out of the transport's struct, which may go. */
+static int talk_on(void *arg)
+{
+    pair *p = arg;
+    static const spout_endpoint nobody;
+    spout_bytes got;
+    static const char large[70 * 1000];
+    assert_null(
+        spi_stream_from_transport(&p->server.transport, (spout_bytes){ large, sizeof large },
+            &nobody, &(spout_stream_options){ .max_buffer_size = 1 }));
+    spout_stream *stream = spi_stream_from_transport(
+        &p->server.transport, spout_bytes_of("begin"), &nobody, NULL);
+    assert_non_null(stream);
+    memset(&p->server.transport, 0, sizeof p->server.transport);
+    assert_int_equal(spi_transport_write(&p->client.transport, "ning\nmore", 9), 0);
+    assert_int_equal(spout_stream_read_until(stream, "\n", 0, &got), 0);
+    assert_int_equal(got.len, 10);
+    assert_memory_equal(got.data, "beginning\n", 10);
+    assert_int_equal(spout_stream_detach(stream, &got), SPOUT_EUNSUPPORTED);
+    assert_int_equal(spout_stream_write(stream, spout_bytes_of("answer")), 0);
+    spi_transport_shutdown(&p->client.transport);
+    assert_int_equal(spout_stream_read_until_close(stream, 0, &got), 0);
+    assert_int_equal(got.len, 4);
+    spout_stream_close(stream);
+    return 0;
+}
+
+static void test_becomes_a_stream(void **state)
+{
+    pair *p = *state;
+    static const spout_endpoint nobody;
+    open_server(p);
+    assert_null(spi_stream_from_transport(
+        &p->server.transport, spout_bytes_of(""), &nobody, NULL)); /* not agreed yet */
+    assert_int_equal(spout_error_code_current(), SPOUT_ESTATE);
+    open_client(p);
+    kit_until(p->loop, &client_secure);
+    kit_until(p->loop, &server_secure);
+    assert_int_equal(spout_loop_run_sync(p->loop, talk_on, p, 20000), 0);
+    kit_until(p->loop, &p->client.has_end);
+    recorder_expect(&p->client, "answer");
+    assert_int_equal(p->server.losts + p->server.ends, 0);
+}
+
 /* One byte at a time in both directions, as through a very slow relay. */
 static void test_bytes_one_by_one(void **state)
 {
@@ -513,6 +558,7 @@ int main(void)
         TEST(test_hang_up_in_the_handshake_is_not_worth_a_warning),
         cmocka_unit_test_setup_teardown(test_slow_handshake, set_up_fake, tear_down),
         TEST(test_wrap_needs_an_idle_transport),
+        TEST(test_becomes_a_stream),
         TEST(test_bytes_one_by_one),
         TEST(test_idle_connection_is_small),
     };

@@ -592,6 +592,50 @@ static void test_detach_inside_a_callback(void **state)
     close(fd);
 }
 
+static void move_in_callback(recorder *self, happening what)
+{
+    recorder *to = self->arg;
+    if (what == DATA)
+        assert_int_equal(
+            spi_transport_move(&self->transport, &to->transport, &recorder_consumer), 0);
+}
+
+static void test_move(void **state)
+{
+    int fds[2];
+    char got[2];
+    recorder a, b = { 0 }, c = { 0 };
+    spi_buffer_init(&b.got, 1000);
+    kit_unix_pair(fds);
+    recorder_open(&a, *state, fds[0]);
+    a.on = move_in_callback;
+    a.arg = &b;
+    spi_transport_write(&a.transport, "x", 1); /* gathered so far */
+    send_text(fds[1], "1");
+    kit_until(*state, &a.has_data);
+    assert_int_equal(read(fds[1], got, 2), 1);
+    assert_true(spi_transport_is_closed(&a.transport));
+    send_text(fds[1], "2");
+    kit_assert_quiet(*state);
+    assert_int_equal(b.datas, 0);
+    spi_transport_resume(&b.transport);
+    kit_until(*state, &b.has_data);
+    recorder_expect(&a, "1");
+    recorder_expect(&b, "2");
+    assert_int_equal(
+        spi_transport_move(&a.transport, &c.transport, &recorder_consumer), SPOUT_ESTATE);
+    char *large = kit_pattern(4 << 20, 1);
+    assert_int_equal(spi_transport_write(&b.transport, large, 4 << 20), 0);
+    assert_int_equal(
+        spi_transport_move(&b.transport, &c.transport, &recorder_consumer), SPOUT_ESTATE);
+    close(fds[1]);
+    kit_until(*state, &b.is_lost);
+    assert_int_equal(a.losts + a.ends, 0);
+    spi_free(large);
+    recorder_finish(&a);
+    recorder_finish(&b);
+}
+
 static void test_open_that_fails_leaves_the_descriptor(void **state)
 {
     int fds[2];
@@ -639,6 +683,7 @@ int main(void)
         TEST(test_abort_with_output_resets),
         TEST(test_detach),
         TEST(test_detach_inside_a_callback),
+        TEST(test_move),
         TEST(test_open_that_fails_leaves_the_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

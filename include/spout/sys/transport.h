@@ -51,9 +51,11 @@ typedef struct spout_endpoint {
     unsigned char address[16]; /* IPv4 in the first four */
     uint16_t port;
     uint8_t family; /* 0: Unix or none, 4, 6 */
+    uint32_t zone;  /* IPv6: the interface that a link-local address belongs to; 0: none */
 } spout_endpoint;
 
-/* Text such as "127.0.0.1" (IPv4-mapped IPv6 addresses as IPv4); "" for family 0. */
+/* Text such as "127.0.0.1" (IPv4-mapped IPv6 addresses as IPv4), without a zone; "" for
+   family 0. */
 SPOUT_API const char *spout_endpoint_text(const spout_endpoint *endpoint, char out[46]);
 
 #ifdef __cplusplus
