@@ -37,6 +37,11 @@ static void negotiate(unsigned options, const uint8_t *data, size_t size)
         MUST(!terms.client_takeover || wanted.client_takeover);
         check_answer(&terms);
     }
+    if (spi_deflate_take_answer((spout_bytes){ copy, size }, &wanted, &terms)) {
+        MUST(terms.server_bits >= 8 && terms.server_bits <= 15);
+        MUST(terms.client_bits >= 9 && terms.client_bits <= wanted.client_bits);
+        MUST(!terms.client_takeover || wanted.client_takeover);
+    }
     free(copy);
 }
 

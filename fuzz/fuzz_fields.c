@@ -1,4 +1,4 @@
-/* Small field values: ranges, entity tags, dates, hosts, escapes. */
+/* Small field values: ranges, entity tags, dates, hosts, escapes, where a redirect leads. */
 #include "fuzz.h"
 
 #include <spout/error.h>
@@ -6,6 +6,7 @@
 #include <spout/httputil.h>
 #include <spout/memory.h>
 
+#include "http/client_url.h"
 #include "http/host.h"
 
 static void try_ranges(const char *text)
@@ -41,6 +42,24 @@ static void try_host(const char *text)
         MUST(port >= -1 && port <= 65535 && strlen(name) <= strlen(text));
 }
 
+/* What is sent to another server must be one request line, and come apart the same again. */
+static void try_location(const char *text)
+{
+    spi_client_url base, url, again;
+    spi_arena *arena = spi_arena_new(0);
+    MUST(spi_client_url_parse(arena, "wss://user@example.org:444/a/b?c", &base) == 0);
+    if (spi_client_url_resolve(arena, &base, text, &url) == 0) {
+        MUST(url.target[0] == '/' && !strpbrk(url.target, " \t\r\n#\\"));
+        MUST(url.port > 0 && url.port <= 65535 && url.host[0] && !strpbrk(url.host, "/?#@ \r\n"));
+        const char *whole = spi_arena_format(
+            arena, "%s://%s%s", url.secure ? "wss" : "ws", url.authority, url.target);
+        MUST(spi_client_url_parse(arena, whole, &again) == 0);
+        MUST(spi_client_url_is_same_origin(&url, &again));
+        MUST(strcmp(url.target, again.target) == 0);
+    }
+    spi_arena_free(arena);
+}
+
 static void try_escapes(const char *text)
 {
     const char *plain = spout_url_unescape(text, true);
@@ -58,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_ranges(text);
     try_date(text);
     try_host(text);
+    try_location(text);
     try_escapes(text);
     spout_etag_matches(text, "\"a\"");
     MUST(spout_etag_matches("*", text));

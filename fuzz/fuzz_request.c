@@ -90,6 +90,8 @@ static bool read_head(connection *c)
 {
     spi_request_head head;
     long len = spi_head_scan(&c->scanner, c->data + c->start, c->have - c->start, &limits);
+    if (len <= 0)
+        check_try(c->data + c->start, c->have - c->start, -1, NULL);
     if (len == 0)
         return false;
     if (len < 0) {

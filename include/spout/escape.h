@@ -66,7 +66,8 @@ SPOUT_API const char *spout_base64_encode(spout_bytes bytes);
 
 SPOUT_API bool spout_is_utf8(spout_bytes bytes);
 
-/* The bytes as text: U+FFFD for each NUL and each byte that is no part of valid UTF-8. */
+/* The bytes as text: U+FFFD for each NUL, and as browsers have it for what isn't valid UTF-8: one for
+   a character that breaks off, one for each other byte. */
 SPOUT_API const char *spout_utf8_or_replacement(spout_bytes bytes);
 
 #ifdef __cplusplus

@@ -1,6 +1,13 @@
 /*
  * The HTTP/1.1 server (Tornado's httpserver; RFC 9110, RFC 9112). Made by spout_application_listen;
  * most programs need no more of it than these options.
+ *
+ * For the loop's metrics (<spout/loop.h>): http_connections is how many are open now, WebSockets
+ * and those with a 503 on its way among them; http_accepted counts connections within
+ * .max_connections, http_shed those beyond. http_replies_1xx, _2xx, _3xx, _4xx and _5xx count what
+ * applications have answered, by the class of the status; .request is told of each of these.
+ * http_refused counts requests that no application saw, since they were malformed, too large or
+ * too slow: these are in neither of the two.
  */
 #ifndef SPOUT_HTTPSERVER_H
 #define SPOUT_HTTPSERVER_H
@@ -22,11 +29,15 @@ typedef struct spout_http_server_options {
     int64_t max_body_size;     /* 100 MiB; beyond: 413 */
     int64_t header_timeout_ms; /* from the first byte to the blank line; 10 s; beyond: 408 */
     int64_t body_timeout_ms;   /* without progress; 30 s; beyond: 408 */
-    int64_t idle_timeout_ms;   /* keep-alive; 75 s (idle_connection_timeout) */
-    int64_t write_timeout_ms;  /* without progress; 30 s: the connection is dropped */
-    int64_t drain_timeout_ms;  /* of spout_http_server_drain; 10 s */
-    int64_t max_connections;   /* no limit; beyond: 503 with Retry-After, and close */
-    bool no_keep_alive;        /* close after each reply */
+    /* Bytes a second that have to come of a body, on average over the time that the server has
+       waited for it, of which the first ten seconds don't count; 240; below: 408. */
+    int64_t min_body_rate;
+    int64_t idle_timeout_ms;  /* keep-alive; 75 s (idle_connection_timeout) */
+    int64_t write_timeout_ms; /* without progress; 30 s: the connection is dropped */
+    int64_t min_write_rate;   /* as min_body_rate, while the client's connection is full; 240 */
+    int64_t drain_timeout_ms; /* of spout_http_server_drain; 10 s */
+    int64_t max_connections;  /* no limit; beyond: 503 with Retry-After, and close */
+    bool no_keep_alive;       /* close after each reply */
     /* From the request until its reply is complete; no limit (SPOUT_ZERO counts as that). Beyond:
        503 with Retry-After if nothing was sent yet, and the connection ends; to the handler its
        client has gone. WebSockets are free of it. */
@@ -43,6 +54,14 @@ typedef struct spout_http_server_options {
      * write anything, so trusted_downstream should name the proxies (spout_client_ip).
      */
     bool xheaders;
+    /*
+     * The same for proxies that write Forwarded (RFC 7239) instead: its elements are read from the
+     * last one on, each being the word of the trusted one behind it, up to the first client that
+     * isn't trusted, or is no address; the protocol is that of the element where this ends. Not
+     * together with xheaders (SPOUT_EINVAL): a proxy that writes the one kind passes on what a
+     * client has written into the other. A malformed header says nothing.
+     */
+    bool forwarded;
     /* Addresses and networks ("10.0.0.0/8"), ended by NULL, copied. Peers other than these, and
        than Unix sockets, are not believed. NULL: whoever connects is. */
     const char *const *trusted_downstream;
@@ -59,6 +78,10 @@ SPOUT_API int spout_http_server_add_socket(spout_http_server *server, int listen
    http/1.1. To a peer that speaks plain HTTP there it says so, with 400. */
 SPOUT_API int spout_http_server_add_tls_socket(
     spout_http_server *server, int listen_fd, struct spout_tls *tls);
+/* The same for several, such as those of spout_bind_sockets or spout_listen_fds. Of the options,
+   which may be NULL, .tls and .proxies count. All or none: on failure they stay the caller's. */
+SPOUT_API int spout_http_server_add_sockets(spout_http_server *server,
+    const spout_listener *listeners, int count, const spout_listen_options *options);
 /* The port of the first socket. */
 SPOUT_API int spout_http_server_port(const spout_http_server *server);
 /* Connections that are open now. */

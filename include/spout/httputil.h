@@ -71,9 +71,9 @@ SPOUT_API int spout_parse_multipart(const char *content_type, spout_bytes body,
 
 /*
  * A Range header against a size: fills up to max ranges as [start, end) and returns how many; 0: no
- * valid Range (send everything); SPOUT_ELIMIT: more than max ranges (send everything);
- * SPOUT_ENOTFOUND: none satisfiable (416). RFC 9110 §14. In the order asked for, neither merged nor
- * sorted; those that can't be satisfied among others are left out.
+ * valid Range, or the end of nothing (send everything); SPOUT_ELIMIT: more than max ranges (send
+ * everything); SPOUT_ENOTFOUND: none satisfiable (416). RFC 9110 §14. In the order asked for,
+ * neither merged nor sorted; those that can't be satisfied among others are left out.
  */
 typedef struct spout_range {
     int64_t start, end;
@@ -90,6 +90,8 @@ SPOUT_API int spout_parse_content_range(
 /* Whether an If-None-Match value names the tag ('*' or weak comparison, RFC 9110 §13.1.2). etag
    with its quotes. */
 SPOUT_API bool spout_etag_matches(const char *if_none_match, const char *etag);
+/* Whether an If-Match value does ('*' or strong comparison, RFC 9110 §13.1.1: weak tags never). */
+SPOUT_API bool spout_etag_is_matched(const char *if_match, const char *etag);
 
 /*
  * The URL with more arguments behind its query, in front of its fragment (url_concat). What the

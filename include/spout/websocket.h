@@ -1,8 +1,12 @@
 /*
- * WebSocket (Tornado's websocket; RFC 6455), and topics to publish to many.
+ * WebSocket (Tornado's websocket; RFC 6455). To publish to many: <spout/topic.h>.
  *
  * Messages of one socket are handled one after another, each on a coroutine of its own; the next
  * frame is not read until the handler has returned. An idle socket holds neither stack nor buffer.
+ *
+ * For the loop's metrics: websockets is how many are open now, of servers and clients;
+ * websocket_received and websocket_sent count whole messages, published ones for each member that
+ * gets them; websocket_dropped those that a full queue had no room for.
  *
  * Example:
  *     static int echo(spout_websocket *ws, spout_message m) { return spout_websocket_write(ws, m); }
@@ -57,9 +61,10 @@ typedef struct spout_websocket_compression {
 
 /* What a topic does with a member whose queue is full. */
 typedef enum spout_queue_policy {
-    SPOUT_QUEUE_CLOSE_1013, /* "try again later": the client may come back */
-    SPOUT_QUEUE_CLOSE_1008, /* "policy violation" */
-    SPOUT_QUEUE_DROP_NEWEST /* it misses what is published meanwhile; see spout_websocket_dropped */
+    SPOUT_QUEUE_CLOSE_1013,  /* "try again later": the client may come back */
+    SPOUT_QUEUE_CLOSE_1008,  /* "policy violation" */
+    SPOUT_QUEUE_DROP_NEWEST, /* it misses what is published meanwhile; see spout_websocket_dropped */
+    SPOUT_QUEUE_DROP_OLDEST  /* it misses what waits longest of what was published */
 } spout_queue_policy;
 
 /* The functions of a kind of socket (WebSocketHandler). All may be NULL, and all but check_origin
@@ -69,6 +74,11 @@ typedef struct spout_websocket_handler {
     int (*open)(spout_websocket *ws);
     /* < 0: logged, closed with 1011. */
     int (*message)(spout_websocket *ws, spout_message message);
+    /* Instead of .message, for messages that need not be in memory as a whole: each piece as it
+       comes, of whatever length; the last one, which may be empty, with is_last. A text is UTF-8 as
+       a whole: a piece may end within a character. .max_message_size counts all pieces. < 0 as in
+       .message. */
+    int (*piece)(spout_websocket *ws, spout_message piece, bool is_last);
     /* Exactly once, after .open and any other handler of the socket have returned, as soon as the
        closing handshake is over or the connection is lost; see close_code, close_reason. */
     int (*close)(spout_websocket *ws);
@@ -101,9 +111,9 @@ typedef struct spout_websocket_handler {
 SPOUT_API bool spout_websocket_is_same_origin(spout_request *r, const char *origin);
 
 /*
- * The next message, in .run only (read_message): > 0, or 0 when the socket is closing or closed, or
- * < 0 (SPOUT_ECANCELED; SPOUT_ESTATE elsewhere than in .run). The message, and whatever else is
- * scoped, lives until the next call. *ret_message is set for > 0 only.
+ * The next message, in .run or of a client's socket (read_message): > 0, or 0 when the socket is
+ * closing or closed, or < 0 (SPOUT_ECANCELED; SPOUT_ESTATE elsewhere). The message, and in .run
+ * whatever else is scoped, lives until the next call. *ret_message is set for > 0 only.
  *
  * Example:
  *     static int talk(spout_websocket *ws)
@@ -129,8 +139,30 @@ SPOUT_API int spout_websocket_write(spout_websocket *ws, spout_message message) 
 SPOUT_API int spout_websocket_write_text(spout_websocket *ws, const char *text) SPOUT_SUSPENDS;
 /* Steals the reference. */
 SPOUT_API int spout_websocket_write_json(spout_websocket *ws, json_t *value) SPOUT_SUSPENDS;
+/*
+ * A message in pieces, each sent as a fragment (which no proxy or peer has to keep as it is); it is
+ * not compressed. From begin to end the socket is the beginner's: other writers wait, or fail with
+ * SPOUT_ELIMIT where they can't; what is published goes out behind it, as far as the queue has
+ * room. A text's pieces may end within a character, the whole must be UTF-8: else SPOUT_EINVAL, and
+ * the socket is closed with 1011, as it is when a handler returns in the middle. SPOUT_ESTATE
+ * without a begin by the same coroutine, or with two.
+ *
+ * Example:
+ *     int result = spout_websocket_begin(ws, true);
+ *     while (result == 0 && (result = read_part(file, &part)) > 0)
+ *         result = spout_websocket_write_piece(ws, part);
+ *     return result < 0 ? result : spout_websocket_end(ws);
+ */
+SPOUT_API int spout_websocket_begin(spout_websocket *ws, bool binary) SPOUT_SUSPENDS;
+SPOUT_API int spout_websocket_write_piece(spout_websocket *ws, spout_bytes piece) SPOUT_SUSPENDS;
+SPOUT_API int spout_websocket_end(spout_websocket *ws);
+
 /* Up to 125 bytes. */
 SPOUT_API int spout_websocket_ping(spout_websocket *ws, spout_bytes data);
+
+/* Off, the system may hold small messages back for a while, to send fewer packets (set_nodelay). On
+   at first. */
+SPOUT_API int spout_websocket_set_nodelay(spout_websocket *ws, bool on);
 
 /* Starts the closing handshake; the peer has 5 s to answer, and what else it sends is ignored. code
    0: 1000 with a reason, none without. A reason beyond 123 bytes is cut at the end of a character.
@@ -160,40 +192,6 @@ SPOUT_API const char *spout_websocket_remote_ip(const spout_websocket *ws, char 
    */
 SPOUT_API spout_websocket *spout_websocket_ref(spout_websocket *ws);
 SPOUT_API void spout_websocket_unref(spout_websocket *ws);
-
-/*
- * Topics: a frame is encoded once, and compressed once for each setting in use, and shared by all
- * members; those with takeover start anew behind it. Publishing never suspends: with a member whose
- * queue is over its maximum it goes as .queue_policy says, with one line in the log for each
- * socket, and the others don't notice (an empty queue takes a message of any size). Members leave
- * by themselves when they begin to close, so that .close finds its socket in no topic. Joining or
- * leaving inside a callback is safe.
- *
- * Example:
- *     static spout_topic *room; // made in .on_start
- *     static int enter(spout_websocket *ws) { return spout_topic_join(room, ws); }
- *     static int say(spout_websocket *ws, spout_message m) { return spout_topic_publish_except(room, m, ws, NULL); }
- *     static const spout_websocket_handler chat = { .open = enter, .message = say };
- */
-typedef struct spout_topic spout_topic;
-
-SPOUT_API spout_topic *spout_topic_new(void);        /* owned, of the current loop */
-SPOUT_API void spout_topic_free(spout_topic *topic); /* members leave; NULL is fine */
-/* Twice is once. SPOUT_ECLOSED when closing or closed. */
-SPOUT_API int spout_topic_join(spout_topic *topic, spout_websocket *ws);
-/* Of no member: nothing. */
-SPOUT_API void spout_topic_leave(spout_topic *topic, spout_websocket *ws);
-SPOUT_API size_t spout_topic_count(const spout_topic *topic);
-
-/* To all members, but `except` (may be NULL). The number reached goes to ret_count (may be NULL).
-   SPOUT_EINVAL for a text that isn't UTF-8, else 0. */
-SPOUT_API int spout_topic_publish(spout_topic *topic, spout_message message);
-SPOUT_API int spout_topic_publish_except(
-    spout_topic *topic, spout_message message, const spout_websocket *except, size_t *ret_count);
-
-/* Walks the members in the order they joined: the next one after `after` (NULL: the first), or
-   NULL, also if `after` is no member. Don't suspend in between: members come and go meanwhile. */
-SPOUT_API spout_websocket *spout_topic_next(const spout_topic *topic, const spout_websocket *after);
 
 #ifdef __cplusplus
 }

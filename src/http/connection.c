@@ -21,6 +21,7 @@ static void destroy(spi_connection *connection)
     spi_transport_abort(&connection->transport);
     spi_connection_drop_left_over(connection);
     spi_list_remove(&connection->node);
+    spi_loop_count(connection->transport.loop, "http_connections", -1);
     spi_free(connection);
     if (server && --server->connection_count == 0)
         spi_wake_all(&server->drained);
@@ -40,9 +41,11 @@ void spi_connection_drop_exchange(spi_connection *connection)
     if (!exchange)
         return;
     connection->exchange = NULL;
-    spi_timeout_stop(&exchange->timeout);
-    spi_gunzip_free(exchange->inflater);
-    spi_buffer_release(&exchange->content);
+    spi_list_remove(&exchange->timeout.node);
+    if (exchange->inflater)
+        spi_gunzip_free(exchange->inflater);
+    if (exchange->content.data)
+        spi_buffer_release(&exchange->content);
     if (exchange->base.keep_arena && exchange->base.peer != &connection->peer) {
         exchange->connection = NULL;
         return;
@@ -197,9 +200,20 @@ void spi_connection_enter(spi_connection *connection)
     connection->depth++;
 }
 
+/* Idle, reading, and nothing is left to do: as settle would find it. */
+static bool is_settled(const spi_connection *connection)
+{
+    const spout_transport *transport = &connection->transport;
+    return connection->state == SPI_CONNECTION_IDLE && !connection->left_over &&
+           transport->reading && !transport->eof && !transport->pressed &&
+           !connection->server->draining;
+}
+
 void spi_connection_leave(spi_connection *connection)
 {
-    if (connection->depth == 1)
+    if (connection->depth == 1 && is_settled(connection))
+        spi_connection_arm(connection, connection->server->idle_timeouts);
+    else if (connection->depth == 1)
         settle(connection);
     connection->depth--;
     if (connection->depth == 0 && connection->state == SPI_CONNECTION_LOST)
@@ -317,6 +331,7 @@ static spi_connection *new_connection(
     spi_ready_init(&connection->ready, on_turn);
     spi_list_push(&server->connections, &connection->node);
     server->connection_count++;
+    spi_loop_count(server->loop, "http_connections", 1);
     return connection;
 }
 
@@ -325,6 +340,7 @@ int spi_connection_open(
 {
     bool crowded = is_crowded(server);
     spi_connection *connection = NULL;
+    spi_loop_count(server->loop, crowded ? "http_shed" : "http_accepted", 1);
     if (crowded && server->connection_count - server->limits.max_connections >= CROWD_MAX)
         spout_error_set(SPOUT_ELIMIT, "too many connections");
     else
@@ -335,7 +351,7 @@ int spi_connection_open(
     }
     spi_connection_enter(connection);
     if (crowded)
-        spi_connection_refuse_head(connection, 503, NULL);
+        spi_connection_refuse_head(connection, (spout_bytes){ "", 0 }, 503, NULL);
     spi_connection_leave(connection);
     return 0;
 }

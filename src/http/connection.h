@@ -9,6 +9,7 @@
  *     connection_proxy.c    what a request says of its client and its body's coding
  *     connection_inflate.c  compressed bodies
  *     connection_tunnel.c   after an upgrade
+ *     connection_detach.c   a stream in its place
  *     connection_error.c    requests that the service never sees, and time limits
  *
  * Whatever calls into a connection from outside (the transport, a timer, the service in a
@@ -64,6 +65,7 @@ typedef struct spi_http1_exchange {
     spi_buffer content;
     spi_list readers, writers;
     size_t skipped;
+    int64_t since_ms, waited_ms; /* the wait for the body: when it began, and what was before */
     int error_status; /* of a request that can't be completed: 400, 408, 413 …; 0: nothing wrong */
     bool unread : 1;  /* the body's end has not been reached */
     bool failed : 1;  /* it never will be: the connection ends behind the reply */
@@ -76,8 +78,6 @@ typedef struct spi_http1_exchange {
    drop_arena. */
 typedef struct spi_tunnel_end {
     const spi_exchange_ops *ops;
-    const spi_service *service;
-    void *service_self;
     void *user;
     spout_loop *loop;
     spi_connection *connection;
@@ -147,14 +147,20 @@ bool spi_connection_is_blank(const spi_connection *connection);
 void spi_connection_unread(spi_connection *connection, spi_http1_exchange *exchange);
 
 /* connection_error.c */
-/* There is no exchange that the service knows: a page of our own. Logged, unless words is NULL. */
-void spi_connection_refuse_head(spi_connection *connection, int status, const char *words);
+/* There is no exchange that the service knows: a page of our own. `text` is what has come, for the
+   method alone: a HEAD gets no page. Logged, unless words is NULL. */
+void spi_connection_refuse_head(
+    spi_connection *connection, spout_bytes text, int status, const char *words);
 /* error_status is set, the error says why: on_error, or a page of our own. */
 void spi_connection_refuse(spi_connection *connection);
 void spi_connection_on_header_timeout(spi_timeout *timeout);
 void spi_connection_on_body_timeout(spi_timeout *timeout);
 void spi_connection_on_idle_timeout(spi_timeout *timeout);
 void spi_connection_arm_body(spi_connection *connection);
+/* A wait for the body begins. And, when bytes of it have come: whether they are too few for the
+   time that it took; `received` counts them all. */
+void spi_connection_begin_wait(spi_connection *connection);
+bool spi_connection_drips(const spi_connection *connection, uint64_t received);
 void spi_connection_arm_request(spi_connection *connection);
 
 /* connection_reply.c */
@@ -162,6 +168,8 @@ int spi_connection_write_head(spi_connection *connection, const spi_reply *reply
     const spi_reply_head *head, spi_arena *arena);
 bool spi_connection_ends_behind(
     const spi_connection *connection, const spi_http1_exchange *exchange);
+/* If it wasn't written before; the other one looks first whether any of the body has come. */
+int spi_http1_write_continue(spi_http1_exchange *exchange);
 int spi_http1_send_continue(spi_exchange *exchange);
 void spi_http1_release(spi_exchange *exchange);
 
@@ -179,6 +187,10 @@ int spi_http1_inflate_piece(spi_http1_exchange *exchange,
 int spi_http1_fail_body(spi_http1_exchange *exchange, int status, const char *words);
 int spi_http1_read_more(spi_exchange *exchange, spout_bytes *ret_piece);
 
+/* connection_detach.c */
+int spi_http1_detach(
+    spi_exchange *exchange, const spi_reply_head *head, struct spout_stream **ret_stream);
+
 /* connection_tunnel.c */
 spi_connection *spi_connection_of(spi_exchange *exchange); /* also of what drop_arena gave */
 int spi_http1_upgrade(
@@ -188,6 +200,9 @@ int spi_http1_tunnel_write_blob(spi_exchange *exchange, struct spi_blob *blob);
 void spi_http1_tunnel_pause(spi_exchange *exchange);
 void spi_http1_tunnel_resume(spi_exchange *exchange);
 void spi_http1_tunnel_flush(spi_exchange *exchange);
+size_t spi_http1_tunnel_drop_blobs(spi_exchange *exchange, size_t len);
+int spi_http1_tunnel_set_nodelay(spi_exchange *exchange, bool on);
+const spout_endpoint *spi_http1_tunnel_peer(const spi_exchange *exchange);
 void spi_http1_tunnel_close(spi_exchange *exchange);
 void spi_http1_tunnel_abort(spi_exchange *exchange);
 spi_exchange *spi_http1_drop_arena(spi_exchange *exchange);

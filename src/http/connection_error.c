@@ -6,11 +6,16 @@
 #include "http/error_page.h"
 #include "loop/task.h"
 
-static void log_refusal(const spi_connection *connection, const char *words)
+static void log_refusal(const spi_connection *connection, int status, const char *words)
 {
     char address[46];
     const char *ip = spout_endpoint_text(&connection->peer, address);
-    spi_log_info("Malformed HTTP request from %s: %s", *ip ? ip : "a local socket", words);
+    const char *name = *ip ? ip : "a local socket";
+    spi_loop_count(connection->transport.loop, "http_refused", 1);
+    if (status != 503) /* 501 and 505 are the client's doing, too */
+        spi_log_info("Malformed HTTP request from %s: %s", name, words);
+    else
+        spi_log_warning("HTTP request from %s refused (%d): %s", name, status, words);
 }
 
 /* Ends the connection behind it. */
@@ -24,11 +29,21 @@ static void send_page(spi_connection *connection, const spi_request_head *reques
         (void)spi_transport_write(&connection->transport, page.body.data, page.body.len);
 }
 
-void spi_connection_refuse_head(spi_connection *connection, int status, const char *words)
+static bool asks_for_head(spout_bytes text)
 {
+    size_t start = text.len > 2 && text.data[0] == '\r' ? 2 : 0;
+    return text.len - start >= 5 && memcmp(text.data + start, "HEAD ", 5) == 0;
+}
+
+void spi_connection_refuse_head(
+    spi_connection *connection, spout_bytes text, int status, const char *words)
+{
+    spi_request_head head = { .minor_version = 1 };
+    if (asks_for_head(text))
+        head.method = SPI_METHOD_HEAD;
     if (words)
-        log_refusal(connection, words);
-    send_page(connection, &(spi_request_head){ .minor_version = 1 }, status);
+        log_refusal(connection, status, words);
+    send_page(connection, &head, status);
     spi_connection_close(connection);
 }
 
@@ -39,7 +54,7 @@ void spi_connection_refuse(spi_connection *connection)
     int status = exchange->error_status;
     if (base->service->on_error && base->service->on_error(base->service_self, base, status) == 0)
         return;
-    log_refusal(connection, spout_error_message());
+    log_refusal(connection, status, spout_error_message());
     send_page(connection, &base->head, status);
     connection->state = SPI_CONNECTION_BODY; /* the exchange is ours again */
     spi_connection_close(connection);
@@ -56,6 +71,21 @@ void spi_connection_arm_body(spi_connection *connection)
                        : spi_timeout_class_get(
                              base->loop, base->body_timeout_ms, spi_connection_on_body_timeout);
     spi_connection_arm(connection, timeouts);
+}
+
+void spi_connection_begin_wait(spi_connection *connection)
+{
+    connection->exchange->since_ms = spi_loop_now(connection->transport.loop);
+}
+
+bool spi_connection_drips(const spi_connection *connection, uint64_t received)
+{
+    enum { GRACE_MS = 10 * 1000 };
+    const spi_http1_exchange *exchange = connection->exchange;
+    int64_t rate = exchange->base.min_body_rate;
+    int64_t waited_ms = spi_loop_now(connection->transport.loop) - exchange->since_ms +
+                        exchange->waited_ms - GRACE_MS;
+    return rate > 0 && waited_ms > 0 && received / (uint64_t)rate < (uint64_t)waited_ms / 1000;
 }
 
 /* The service is told as of a client that is gone: nobody waits for its reply any more. */
@@ -111,6 +141,13 @@ static bool is_reading_ours(spi_connection *connection)
     return spi_transport_pending(&connection->transport) > 0;
 }
 
+static void time_out_head(spi_connection *connection)
+{
+    spi_buffer *came = &connection->left_over->buffer; /* not blank, so it is there */
+    const spout_bytes text = { spi_buffer_head(came), spi_buffer_len(came) };
+    spi_connection_refuse_head(connection, text, 408, "the head did not come in time");
+}
+
 void spi_connection_on_header_timeout(spi_timeout *timeout)
 {
     spi_connection *connection = of_timeout(timeout);
@@ -120,7 +157,7 @@ void spi_connection_on_header_timeout(spi_timeout *timeout)
     else if (spi_connection_is_blank(connection))
         spi_connection_close_quietly(connection);
     else
-        spi_connection_refuse_head(connection, 408, "the head did not come in time");
+        time_out_head(connection);
     spi_connection_leave(connection);
 }
 

@@ -13,7 +13,14 @@ static spi_gunzip *need_inflater(spi_http1_exchange *exchange)
 
 static int status_of(long result)
 {
-    return result == SPOUT_ELIMIT ? 413 : 400;
+    return result == SPOUT_ELIMIT ? 413 : result == SPOUT_ESYSTEM ? 503 : 400;
+}
+
+static const char *words_of(int status)
+{
+    return status == 413   ? "the body is too large when inflated"
+           : status == 503 ? "no memory to inflate the body"
+                           : "the body's gzip is damaged";
 }
 
 /* All of `in`, appended. */
@@ -38,7 +45,8 @@ int spi_http1_inflate_body(spi_http1_exchange *exchange)
     spi_exchange *base = &exchange->base;
     spi_buffer out;
     spi_buffer_init(&out, SIZE_MAX / 4); /* the inflater has the limit */
-    long result = inflate_all(need_inflater(exchange), base->body, &out);
+    spi_gunzip *inflater = need_inflater(exchange);
+    long result = inflater ? inflate_all(inflater, base->body, &out) : SPOUT_ESYSTEM;
     if (result < 0) {
         spi_buffer_release(&out);
         return status_of(result);
@@ -67,9 +75,7 @@ static long inflate_more(spi_http1_exchange *exchange, spout_bytes *ret_piece)
     long result = spi_gunzip_feed(
         need_inflater(exchange), &exchange->compressed, exchange->inflated, room);
     if (result < 0)
-        return spi_http1_fail_body(exchange, status_of(result),
-            result == SPOUT_ELIMIT ? "the body is too large when inflated"
-                                   : "the body's gzip is damaged");
+        return spi_http1_fail_body(exchange, status_of(result), words_of(status_of(result)));
     *ret_piece = (spout_bytes){ exchange->inflated, (size_t)result };
     return result;
 }
@@ -90,6 +96,7 @@ int spi_http1_inflate_piece(spi_http1_exchange *exchange,
             return spi_http1_fail_body(exchange, 400, cut_short);
         if (got == 0)
             return 0;
-        need_inflater(exchange);
+        if (!need_inflater(exchange))
+            return spi_http1_fail_body(exchange, 503, words_of(503));
     }
 }

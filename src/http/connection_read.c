@@ -90,8 +90,12 @@ static spi_http1_exchange *begin_exchange(spi_connection *connection, spi_arena 
     base->started_us = spi_loop_now(server->loop) * 1000;
     base->max_body = server->limits.max_body;
     base->body_timeout_ms = server->limits.body_timeout_ms;
-    base->protocol = spi_transport_is_tls(&connection->transport) ? "https" : "http";
+    base->protocol = connection->transport.ops == &spi_transport_plain ||
+                             !spi_transport_is_tls(&connection->transport)
+                         ? "http"
+                         : "https";
     base->peer = &connection->peer;
+    base->min_body_rate = server->limits.min_body_rate;
     base->request_timeout_ms = server->limits.request_timeout_ms;
     exchange->connection = connection;
     spi_timeout_init(&exchange->timeout);
@@ -130,7 +134,8 @@ static size_t collect_body(spi_connection *connection, size_t len)
     spi_buffer_init(&exchange->content, bound_size(base->max_body));
     connection->state = SPI_CONNECTION_BODY;
     if (len == 0)
-        spi_http1_send_continue(base);
+        spi_http1_write_continue(exchange);
+    spi_connection_begin_wait(connection);
     spi_connection_arm_body(connection);
     return 0;
 }
@@ -183,7 +188,8 @@ static size_t begin_request(
 {
     spi_http1_exchange *exchange = connection->exchange;
     spi_exchange *base = &exchange->base;
-    spi_http1_apply_options(exchange);
+    if (connection->server->limits.has_options)
+        spi_http1_apply_options(exchange);
     exchange->continued = !base->head.expect_continue || base->head.minor_version == 0;
     int status = base->service->on_head(base->service_self, base);
     if (status < 0) {
@@ -195,14 +201,15 @@ static size_t begin_request(
 
 /* What has been scanned to its end, be it good or bad. */
 static size_t take_found_head(
-    spi_connection *connection, spi_arena *arena, size_t head_len, const char *data, size_t len)
+    spi_connection *connection, size_t head_len, const char *data, size_t len)
 {
-    char *text = spi_arena_memdup(arena, data, head_len);
-    spi_http1_exchange *exchange = begin_exchange(connection, arena);
+    spi_exchange *base = &connection->exchange->base;
+    char *text = spi_arena_memdup(base->arena, data, head_len);
     int status = spi_request_head_parse(
-        arena, text, head_len, &connection->server->limits.head, &exchange->base.head);
+        base->arena, text, head_len, &connection->server->limits.head, &base->head);
     if (status < 0) {
-        spi_connection_refuse_head(connection, -status, spout_error_message());
+        spi_connection_refuse_head(
+            connection, (spout_bytes){ data, len }, -status, spout_error_message());
         return len;
     }
     return begin_request(connection, head_len, data, len);
@@ -213,26 +220,23 @@ static size_t take_head(
 {
     const spout_http_server *server = connection->server;
     const spi_head_limits *limits = &server->limits.head;
-    spi_arena_pool *arenas = spi_loop_arenas(server->loop);
-    spi_arena *arena = spi_arena_pool_take(arenas);
+    spi_arena *arena = spi_arena_pool_take(spi_loop_arenas(server->loop));
+    spi_http1_exchange *exchange = begin_exchange(connection, arena);
     if (scanner->scanned == 0) {
-        spi_request_head head;
-        long tried = spi_request_head_try(arena, data, len, limits, &head);
-        if (tried > 0) {
-            begin_exchange(connection, arena)->base.head = head;
+        long tried = spi_request_head_try(arena, data, len, limits, &exchange->base.head);
+        if (tried > 0)
             return begin_request(connection, (size_t)tried, data, len);
-        }
     }
     long found = spi_head_scan(scanner, data, len, limits);
     if (found > 0)
-        return take_found_head(connection, arena, (size_t)found, data, len);
-    spi_arena_pool_give(arenas, arena);
+        return take_found_head(connection, (size_t)found, data, len);
+    spi_connection_drop_exchange(connection);
     if (found == 0)
         return wait_for_head(connection);
     enum { TLS_HANDSHAKE = 0x16 }; /* how a client begins that thinks this is https */
     bool tls = data[0] == TLS_HANDSHAKE;
-    spi_connection_refuse_head(
-        connection, (int)-found, tls ? "TLS on the plain port" : spout_error_message());
+    spi_connection_refuse_head(connection, (spout_bytes){ data, len }, (int)-found,
+        tls ? "TLS on the plain port" : spout_error_message());
     return len;
 }
 
@@ -251,7 +255,11 @@ static size_t take_body(spi_connection *connection, const char *data, size_t len
             if (spi_buffer_append(&exchange->content, piece.data, piece.len) < 0)
                 return fail(connection, 413, len);
             break;
-        case SPI_BODY_MORE: return at + used;
+        case SPI_BODY_MORE:
+            if (!spi_connection_drips(connection, exchange->decoder.total))
+                return at + used;
+            spout_error_set(SPOUT_ETIMEDOUT, "the body comes too slowly");
+            return fail(connection, 408, len);
         case SPI_BODY_END:
             exchange->base.body.len = spi_buffer_len(&exchange->content);
             exchange->base.body.data = spi_buffer_text(&exchange->content);
@@ -280,7 +288,8 @@ static size_t skip_body(spi_connection *connection, const char *data, size_t len
             &exchange->decoder, data + at, len - at, &used, &piece, &status);
         at += used;
         exchange->skipped += used;
-        if (result == SPI_BODY_BAD || exchange->skipped > SPI_SKIP_MAX) {
+        if (result == SPI_BODY_BAD || exchange->skipped > SPI_SKIP_MAX ||
+            spi_connection_drips(connection, exchange->skipped)) {
             spi_connection_close(connection);
             return len;
         }

@@ -3,7 +3,6 @@
 #include <spout/error.h>
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/text.h"
 #include "loop/task.h"
@@ -47,30 +46,16 @@ static int send_head(spi_exchange *base, const spi_reply_head *head)
 {
     spi_http1_exchange *exchange = spi_http1_of(base);
     spi_connection *connection = exchange->connection;
-    if (base->gone)
-        return fail_gone();
-    if (base->head_sent)
-        return spout_error_set(SPOUT_ESTATE, "the head was sent already");
-    if (head->status < 200)
-        return spout_error_set(SPOUT_EINVAL, "%d is no status of a final reply", head->status);
+    int result = spi_reply_may_begin(base, head);
+    if (result < 0)
+        return result;
     spi_reply_begin(
         &exchange->reply, &base->head, head, spi_connection_ends_behind(connection, exchange));
-    int result = spi_connection_write_head(connection, &exchange->reply, head, base->arena);
+    result = spi_connection_write_head(connection, &exchange->reply, head, base->arena);
     if (result < 0)
         return result;
     base->head_sent = true;
     return 0;
-}
-
-/* Whether a piece of body may go out now. */
-static int check_body(spi_exchange *base, uint64_t len)
-{
-    if (base->gone)
-        return fail_gone();
-    if (!base->head_sent || base->finished)
-        return spout_error_set(SPOUT_ESTATE,
-            base->finished ? "the reply is finished already" : "the body comes before the head");
-    return spi_reply_take(&spi_http1_of(base)->reply, len);
 }
 
 /* A piece that can't be sent leaves a hole in the body, so that the reply can't be completed. */
@@ -107,7 +92,7 @@ static int send_body(spi_exchange *base, spout_bytes body)
 {
     spi_http1_exchange *exchange = spi_http1_of(base);
     spi_connection *connection = exchange->connection;
-    int result = check_body(base, body.len);
+    int result = spi_reply_may_send(base, &exchange->reply, body.len);
     if (result < 0 || exchange->reply.bodiless || body.len == 0)
         return result;
     if (exchange->reply.framing == SPI_FRAMING_CHUNKED)
@@ -115,7 +100,8 @@ static int send_body(spi_exchange *base, spout_bytes body)
     return or_broken(exchange, spi_transport_write(&connection->transport, body.data, body.len));
 }
 
-static int send_file_bytes(spi_http1_exchange *exchange, int fd, int64_t offset, int64_t len)
+static int send_file_bytes(
+    spi_http1_exchange *exchange, spi_shared_file *file, int64_t offset, int64_t len)
 {
     spout_transport *transport = &exchange->connection->transport;
     bool chunked = exchange->reply.framing == SPI_FRAMING_CHUNKED;
@@ -123,27 +109,23 @@ static int send_file_bytes(spi_http1_exchange *exchange, int fd, int64_t offset,
     int result = 0;
     if (chunked)
         result = spi_transport_write(transport, size, format_chunk_size(size, (uint64_t)len));
-    if (result < 0) {
-        close(fd);
+    if (result < 0)
         return result;
-    }
-    result = spi_transport_write_file(transport, fd, offset, len);
+    result = spi_transport_write_shared_file(transport, file, offset, len);
     if (result < 0 || !chunked)
         return result;
     return spi_transport_write(transport, "\r\n", 2);
 }
 
-static int send_file(spi_exchange *base, int fd, int64_t offset, int64_t len)
+static int send_file(spi_exchange *base, spi_shared_file *file, int64_t offset, int64_t len)
 {
     spi_http1_exchange *exchange = spi_http1_of(base);
     int result = len < 0 || offset < 0
                      ? spout_error_set(SPOUT_EINVAL, "a file has no bytes before its start")
-                     : check_body(base, (uint64_t)len);
-    if (result < 0 || exchange->reply.bodiless || len == 0) {
-        close(fd);
+                     : spi_reply_may_send(base, &exchange->reply, (uint64_t)len);
+    if (result < 0 || exchange->reply.bodiless || len == 0)
         return result;
-    }
-    return or_broken(exchange, send_file_bytes(exchange, fd, offset, len));
+    return or_broken(exchange, send_file_bytes(exchange, file, offset, len));
 }
 
 static void flush_outside(spi_connection *connection)
@@ -152,21 +134,29 @@ static void flush_outside(spi_connection *connection)
         spi_transport_flush(&connection->transport);
 }
 
-int spi_http1_send_continue(spi_exchange *base)
+int spi_http1_write_continue(spi_http1_exchange *exchange)
 {
-    spi_http1_exchange *exchange = spi_http1_of(base);
+    static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
     spi_connection *connection = exchange->connection;
-    if (base->gone)
-        return fail_gone();
-    if (exchange->continued || base->head_sent || exchange->failed)
+    if (exchange->continued)
         return 0;
     exchange->continued = true;
-    if (!exchange->unread || spi_connection_left_over_len(connection) > 0)
-        return 0;
-    static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
     int result = spi_transport_write(&connection->transport, line, sizeof line - 1);
     flush_outside(connection);
     return result;
+}
+
+int spi_http1_send_continue(spi_exchange *base)
+{
+    spi_http1_exchange *exchange = spi_http1_of(base);
+    if (base->gone)
+        return fail_gone();
+    if (base->head_sent || exchange->failed)
+        return 0;
+    if (exchange->unread && spi_connection_left_over_len(exchange->connection) == 0)
+        return spi_http1_write_continue(exchange);
+    exchange->continued = true; /* of the body, something is here already */
+    return 0;
 }
 
 /* The reply is out and the connection ends. A client that asked for that and has said all it had
@@ -197,13 +187,11 @@ static int finish(spi_exchange *base)
 {
     spi_http1_exchange *exchange = spi_http1_of(base);
     spi_connection *connection = exchange->connection;
-    if (base->gone)
-        return fail_gone();
-    if (!base->head_sent || base->finished)
-        return spout_error_set(SPOUT_ESTATE,
-            base->finished ? "the reply is finished already" : "there is no head to finish");
+    int result = spi_reply_may_finish(base);
+    if (result < 0)
+        return result;
     base->finished = true;
-    int result = spi_reply_end(&exchange->reply);
+    result = spi_reply_end(&exchange->reply);
     if (result < 0) {
         reset(base);
         return result;
@@ -215,6 +203,34 @@ static int finish(spi_exchange *base)
     else
         flush_outside(connection);
     return result;
+}
+
+/* One that is short and just as long as it says goes out in one piece. */
+static int send_reply(spi_exchange *base, const spi_reply_head *head, spout_bytes body)
+{
+    spi_http1_exchange *exchange = spi_http1_of(base);
+    spi_connection *connection = exchange->connection;
+    spi_reply *reply = &exchange->reply;
+    int result = spi_reply_may_begin(base, head);
+    if (result < 0)
+        return result;
+    spi_reply_begin(reply, &base->head, head, spi_connection_ends_behind(connection, exchange));
+    if (reply->bodiless || reply->framing != SPI_FRAMING_LENGTH || reply->left != body.len ||
+        body.len > SPI_GATHER_MAX - SPI_GATHER_MAX / 4 || reply->bound > SPI_GATHER_MAX / 4)
+        return spi_reply_send_in_steps(base, head, body);
+    char *out = spi_transport_reserve(&connection->transport, reply->bound + body.len);
+    if (!out)
+        return spout_error_code_current();
+    char *end = out + spi_reply_head_format(reply, head, out);
+    end = spi_put(end, body.data, body.len);
+    spi_transport_commit(&connection->transport, (size_t)(end - out));
+    reply->left = 0;
+    base->head_sent = base->finished = true;
+    if (reply->close)
+        end_behind(connection, exchange);
+    else
+        flush_outside(connection);
+    return 0;
 }
 
 static int wait_writable(spi_exchange *base)
@@ -260,6 +276,8 @@ static void take_back(spi_connection *connection)
     } else if (exchange->unread) {
         connection->state = SPI_CONNECTION_SKIPPING;
         spi_connection_unread(connection, exchange);
+        exchange->waited_ms = 0;
+        spi_connection_begin_wait(connection);
         if (is_worth_skipping(exchange))
             spi_connection_arm_body(connection);
         else
@@ -297,6 +315,7 @@ const spi_exchange_ops spi_http1_ops = {
     .send_file = send_file,
     .send_continue = spi_http1_send_continue,
     .finish = finish,
+    .send_reply = send_reply,
     .reset = reset,
     .wait_writable = wait_writable,
     .read_more = spi_http1_read_more,
@@ -307,9 +326,13 @@ const spi_exchange_ops spi_http1_ops = {
     .tunnel_pause = spi_http1_tunnel_pause,
     .tunnel_resume = spi_http1_tunnel_resume,
     .tunnel_flush = spi_http1_tunnel_flush,
+    .tunnel_drop_blobs = spi_http1_tunnel_drop_blobs,
+    .tunnel_set_nodelay = spi_http1_tunnel_set_nodelay,
+    .tunnel_peer = spi_http1_tunnel_peer,
     .tunnel_close = spi_http1_tunnel_close,
     .tunnel_abort = spi_http1_tunnel_abort,
     .drop_arena = spi_http1_drop_arena,
     .tls_info = tls_info,
+    .detach = spi_http1_detach,
     .release = spi_http1_release,
 };

@@ -37,6 +37,15 @@ static bool swap_in(spi_connection *connection, spi_http1_exchange *exchange)
     return true;
 }
 
+static int end_wait(spi_connection *connection, spi_http1_exchange *exchange)
+{
+    uint64_t received = exchange->decoder.total + spi_connection_left_over_len(connection);
+    if (!exchange->failed && spi_connection_drips(connection, received))
+        return spi_http1_fail_body(exchange, 408, "the body comes too slowly");
+    exchange->waited_ms += spi_loop_now(exchange->base.loop) - exchange->since_ms;
+    return 0;
+}
+
 /* Parks the coroutine until bytes, the end of input, the loss of the peer or the time limit. */
 static int wait_for_bytes(spi_connection *connection, spi_http1_exchange *exchange)
 {
@@ -48,12 +57,13 @@ static int wait_for_bytes(spi_connection *connection, spi_http1_exchange *exchan
         return result;
     spi_connection_enter(connection); /* reading may have paused */
     exchange->reading = true;
+    spi_connection_begin_wait(connection);
     spi_connection_arm_body(connection);
     spi_connection_leave(connection);
     result = spi_wait(&exchange->readers, "request body");
     exchange->reading = false;
     spi_timeout_stop(&connection->timeout);
-    return result;
+    return result < 0 || base->gone ? result : end_wait(connection, exchange);
 }
 
 static int reach_end(spi_connection *connection, spi_http1_exchange *exchange)

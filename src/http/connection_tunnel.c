@@ -4,6 +4,11 @@
 
 #include "base/memory.h"
 
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 spi_connection *spi_connection_of(spi_exchange *exchange)
 {
     if (exchange->ops == &spi_http1_ops)
@@ -27,8 +32,6 @@ static int check_upgrade(const spi_http1_exchange *exchange)
 #define SAME_PLACE(member) \
     _Static_assert(offsetof(spi_tunnel_end, member) == offsetof(spi_exchange, member), #member)
 SAME_PLACE(ops);
-SAME_PLACE(service);
-SAME_PLACE(service_self);
 SAME_PLACE(user);
 SAME_PLACE(loop);
 
@@ -39,8 +42,6 @@ static void begin_tunnel(spi_http1_exchange *exchange, const spi_tunnel *tunnel,
     spi_timeout_stop(&exchange->timeout);
     spi_tunnel_end *end = spi_calloc(sizeof *end);
     end->ops = &spi_tunnel_end_ops;
-    end->service = base->service;
-    end->service_self = base->service_self;
     end->loop = base->loop;
     end->connection = connection;
     end->tunnel = tunnel;
@@ -119,6 +120,28 @@ void spi_http1_tunnel_resume(spi_exchange *exchange)
 void spi_http1_tunnel_flush(spi_exchange *exchange)
 {
     spi_transport_flush(&spi_connection_of(exchange)->transport);
+}
+
+size_t spi_http1_tunnel_drop_blobs(spi_exchange *exchange, size_t len)
+{
+    return spi_transport_drop_blobs(&spi_connection_of(exchange)->transport, len);
+}
+
+int spi_http1_tunnel_set_nodelay(spi_exchange *exchange, bool on)
+{
+    const spi_connection *connection = spi_connection_of(exchange);
+    int value = on;
+    if (connection->peer.family == 0)
+        return 0;
+    if (setsockopt(spi_transport_fd(&connection->transport), IPPROTO_TCP, TCP_NODELAY, &value,
+            sizeof value) < 0)
+        return spout_error_set_errno(errno, "TCP_NODELAY can't be set");
+    return 0;
+}
+
+const spout_endpoint *spi_http1_tunnel_peer(const spi_exchange *exchange)
+{
+    return &spi_connection_of((spi_exchange *)(uintptr_t)exchange)->peer;
 }
 
 void spi_http1_tunnel_close(spi_exchange *exchange)
@@ -228,6 +251,9 @@ const spi_exchange_ops spi_tunnel_end_ops = {
     .tunnel_pause = spi_http1_tunnel_pause,
     .tunnel_resume = spi_http1_tunnel_resume,
     .tunnel_flush = spi_http1_tunnel_flush,
+    .tunnel_drop_blobs = spi_http1_tunnel_drop_blobs,
+    .tunnel_set_nodelay = spi_http1_tunnel_set_nodelay,
+    .tunnel_peer = spi_http1_tunnel_peer,
     .tunnel_close = spi_http1_tunnel_close,
     .tunnel_abort = spi_http1_tunnel_abort,
     .drop_arena = spi_http1_drop_arena,

@@ -9,5 +9,6 @@ enum { SPI_HTTP_DATE_LEN = 29 };
 /* "Sun, 06 Nov 1994 08:49:37 GMT" for the turn's wall clock. Valid until the next call on the
    same loop. */
 const char *spi_http_date(spout_loop *loop);
+const char *spi_http_date_at(spout_loop *loop, int64_t *ret_second); /* and which second it is */
 
 #endif

@@ -124,6 +124,28 @@ static size_t character_len(const char *at, size_t left)
     return 0;
 }
 
+/* How many of the bytes that form none are the beginning of one, and so are one mistake: those that
+   others could follow to make a character. */
+static size_t mistake_len(const char *at, size_t left)
+{
+    static const char *const endings[] = { "\x80\x80", "\xBF\xBF" };
+    if ((unsigned char)*at < 0xE0)
+        return 1;
+    for (size_t len = 3; len > 1; len--) {
+        char whole[4];
+        if (len > left || (len == 3 && (unsigned char)*at < 0xF0))
+            continue;
+        size_t total = (unsigned char)*at < 0xF0 ? 3 : 4;
+        memcpy(whole, at, len);
+        for (size_t i = 0; i < 2; i++) {
+            memcpy(whole + len, endings[i], total - len);
+            if (spi_is_utf8(whole, total))
+                return len;
+        }
+    }
+    return 1;
+}
+
 const char *spout_utf8_or_replacement(spout_bytes bytes)
 {
     static const char replacement[] = "\xEF\xBF\xBD";
@@ -132,7 +154,7 @@ const char *spout_utf8_or_replacement(spout_bytes bytes)
         size_t len = character_len(bytes.data + at, bytes.len - at);
         memcpy(out, len ? bytes.data + at : replacement, len ? len : 3);
         out += len ? len : 3;
-        at += len ? len : 1;
+        at += len ? len : mistake_len(bytes.data + at, bytes.len - at);
     }
     return text;
 }

@@ -27,8 +27,10 @@
 #include "loop/loop.h"
 
 typedef struct spi_exchange spi_exchange;
-struct spi_blob;       /* net/transport.h */
-struct spout_tls_info; /* spout/tls.h */
+struct spi_blob;        /* net/transport.h */
+struct spi_shared_file; /* the same */
+struct spout_stream;    /* spout/stream.h */
+struct spout_tls_info;  /* spout/tls.h */
 
 /* The head of a reply. The exchange adds what frames the message: Content-Length,
    Transfer-Encoding, Connection; fields of these names are left out, and `Connection: close` among
@@ -38,6 +40,10 @@ typedef struct spi_reply_head {
     const char *reason;      /* NULL: the standard phrase; validated by web */
     const spi_field *fields; /* validated by web; Content-Length is not among them */
     size_t field_count;
+    /* The first `ready_count` fields as lines of HTTP/1, behind the status line of a plain 200, if
+       these are at hand (NULL: they are not). None is one that the exchange writes itself. */
+    const char *ready;
+    uint32_t ready_len, ready_count;
     int64_t content_length; /* -1: not known (chunked, or until close for HTTP/1.0) */
     bool close;             /* end the connection after this reply */
 } spi_reply_head;
@@ -53,17 +59,21 @@ typedef struct spi_tunnel {
     void (*on_shutdown)(void *self); /* the server drains: say goodbye (1001) and close soon */
 } spi_tunnel;
 
-/* wait_writable and read_more suspend, the rest never does.
+/* wait_writable, read_more and detach suspend, the rest never does.
    All return 0 or < 0 with the error set; SPOUT_ECLOSED once the peer is gone. */
 typedef struct spi_exchange_ops {
     int (*send_head)(spi_exchange *exchange, const spi_reply_head *head);
     /* after send_head; dropped for HEAD, 204, 304 */
     int (*send_body)(spi_exchange *exchange, spout_bytes body);
-    int (*send_file)(spi_exchange *exchange, int fd, int64_t offset, int64_t len); /* takes fd */
+    /* the same for part of a file, which it refers to as long as it must */
+    int (*send_file)(
+        spi_exchange *exchange, struct spi_shared_file *file, int64_t offset, int64_t len);
     /* 100, if the client waits for it; else nothing */
     int (*send_continue)(spi_exchange *exchange);
     /* the reply is complete; fewer bytes than announced: closes */
     int (*finish)(spi_exchange *exchange);
+    /* the three at once, for a reply that is there as a whole */
+    int (*send_reply)(spi_exchange *exchange, const spi_reply_head *head, spout_bytes body);
     /* ends the connection without completing the reply */
     void (*reset)(spi_exchange *exchange);
     /* until less than the high mark is queued */
@@ -83,6 +93,15 @@ typedef struct spi_exchange_ops {
     void (*tunnel_pause)(spi_exchange *exchange);
     void (*tunnel_resume)(spi_exchange *exchange);
     void (*tunnel_flush)(spi_exchange *exchange);
+    /* Takes back what tunnel_write_blob has queued, the oldest first, until it had `len` bytes
+       together. Returns how many blobs; none if that can't be had. NULL: it never can. */
+    size_t (*tunnel_drop_blobs)(spi_exchange *exchange, size_t len);
+    /* Small pieces go out at once, or wait for more (TCP_NODELAY); NULL or 0 where it means
+       nothing. */
+    int (*tunnel_set_nodelay)(spi_exchange *exchange, bool on);
+    /* The other end's address, as long as the exchange lives. NULL: exchange->peer is all there
+       is. */
+    const spout_endpoint *(*tunnel_peer)(const spi_exchange *exchange);
     /* sends what is queued, then ends; on_lost follows */
     void (*tunnel_close)(spi_exchange *exchange);
     void (*tunnel_abort)(spi_exchange *exchange); /* at once; on_lost follows from the loop */
@@ -95,13 +114,19 @@ typedef struct spi_exchange_ops {
     /* NULL, or SPOUT_ESTATE: the connection does not speak TLS */
     int (*tls_info)(spi_exchange *exchange, struct spout_tls_info *ret_info);
 
+    /* The connection leaves HTTP: after the head of a 101 (NULL: nothing is sent) it is a stream, of
+       which the exchange knows nothing any more; release is all that may follow. NULL: it can't be
+       had. May suspend. */
+    int (*detach)(
+        spi_exchange *exchange, const spi_reply_head *head, struct spout_stream **ret_stream);
+
     /* The last call. An incomplete reply, or a tunnel, is cut, and nothing is called any more. */
     void (*release)(spi_exchange *exchange);
 } spi_exchange_ops;
 
 /* Who serves requests. */
 typedef struct spi_service {
-    /* May change body_mode, max_body, body_timeout_ms. 0, or a negated status (-404, -413 …) with
+    /* May change body_mode and the limits. 0, or a negated status (-404, -413 …) with
        the error set: on_error is asked at once, the body is not read. Runs on the loop: does not
        suspend. */
     int (*on_head)(void *self, spi_exchange *exchange);
@@ -121,10 +146,10 @@ typedef enum spi_body_mode { SPI_BODY_WHOLE, SPI_BODY_STREAM } spi_body_mode;
 
 struct spi_exchange {
     const spi_exchange_ops *ops;
-    const spi_service *service;
-    void *service_self;
     void *user;       /* the service's: web keeps its request here */
     spout_loop *loop; /* up to here: what drop_arena leaves */
+    const spi_service *service;
+    void *service_self;
     spi_arena *arena; /* the request's memory; reset on release */
     spi_request_head head;
     spout_bytes body;   /* complete in WHOLE mode; NUL-terminated */
@@ -132,6 +157,7 @@ struct spi_exchange {
     /* 413 beyond; in STREAM mode it may change until the read that it concerns */
     uint64_t max_body;
     int64_t body_timeout_ms;
+    int64_t min_body_rate; /* bytes a second; <= 0: none */
     /* Until the reply is complete; <= 0: none. Beyond: 503 if there is no head yet, and on_gone. */
     int64_t request_timeout_ms;
     spi_body_mode body_mode;

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "http/error_page.h"
 #include "loop/task.h"
+#include "net/transport.h"
 
 static int fail_gone(void)
 {
@@ -68,12 +69,9 @@ static bool ends_behind(const spi_memory_exchange *exchange)
 static int send_head(spi_exchange *base, const spi_reply_head *head)
 {
     spi_memory_exchange *exchange = spi_memory_of(base);
-    if (base->gone)
-        return fail_gone();
-    if (base->head_sent)
-        return spout_error_set(SPOUT_ESTATE, "the head was sent already");
-    if (head->status < 200)
-        return spout_error_set(SPOUT_EINVAL, "%d is no status of a final reply", head->status);
+    int result = spi_reply_may_begin(base, head);
+    if (result < 0)
+        return result;
     spi_reply_begin(&exchange->framing, &base->head, head, ends_behind(exchange));
     record_head(exchange, head, exchange->framing.framing);
     exchange->reply.close = exchange->framing.close;
@@ -81,20 +79,10 @@ static int send_head(spi_exchange *base, const spi_reply_head *head)
     return 0;
 }
 
-static int check_body(spi_exchange *base, uint64_t len)
-{
-    if (base->gone)
-        return fail_gone();
-    if (!base->head_sent || base->finished)
-        return spout_error_set(SPOUT_ESTATE,
-            base->finished ? "the reply is finished already" : "the body comes before the head");
-    return spi_reply_take(&spi_memory_of(base)->framing, len);
-}
-
 static int send_body(spi_exchange *base, spout_bytes body)
 {
     spi_memory_exchange *exchange = spi_memory_of(base);
-    int result = check_body(base, body.len);
+    int result = spi_reply_may_send(base, &exchange->framing, body.len);
     if (result < 0 || exchange->framing.bodiless || body.len == 0)
         return result;
     result = spi_buffer_append(&exchange->output, body.data, body.len);
@@ -121,17 +109,16 @@ static int copy_file(spi_memory_exchange *exchange, int fd, int64_t offset, int6
     return 0;
 }
 
-static int send_file(spi_exchange *base, int fd, int64_t offset, int64_t len)
+static int send_file(spi_exchange *base, struct spi_shared_file *file, int64_t offset, int64_t len)
 {
     spi_memory_exchange *exchange = spi_memory_of(base);
     int result = len < 0 || offset < 0
                      ? spout_error_set(SPOUT_EINVAL, "a file has no bytes before its start")
-                     : check_body(base, (uint64_t)len);
+                     : spi_reply_may_send(base, &exchange->framing, (uint64_t)len);
     if (result == 0 && !exchange->framing.bodiless) {
-        result = copy_file(exchange, fd, offset, len);
+        result = copy_file(exchange, file->fd, offset, len);
         exchange->framing.broken |= result < 0;
     }
-    close(fd);
     return result;
 }
 
@@ -158,13 +145,11 @@ static void reset(spi_exchange *base)
 static int finish(spi_exchange *base)
 {
     spi_memory_exchange *exchange = spi_memory_of(base);
-    if (base->gone)
-        return fail_gone();
-    if (!base->head_sent || base->finished)
-        return spout_error_set(SPOUT_ESTATE,
-            base->finished ? "the reply is finished already" : "there is no head to finish");
+    int result = spi_reply_may_finish(base);
+    if (result < 0)
+        return result;
     base->finished = true;
-    int result = spi_reply_end(&exchange->framing);
+    result = spi_reply_end(&exchange->framing);
     if (result < 0) {
         reset(base);
         return result;
@@ -276,6 +261,7 @@ const spi_exchange_ops spi_memory_ops = {
     .send_file = send_file,
     .send_continue = send_continue,
     .finish = finish,
+    .send_reply = spi_reply_send_in_steps,
     .reset = reset,
     .wait_writable = wait_writable,
     .read_more = read_more,

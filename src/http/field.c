@@ -112,9 +112,10 @@ bool spi_is_field_value(const char *text, size_t len)
 const spi_field *spi_field_find(
     const spi_field *fields, size_t count, const char *name, size_t name_len)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (spi_equal_nocase(fields[i].name, fields[i].name_len, name, name_len))
-            return &fields[i];
+    for (const spi_field *field = fields, *end = fields + count; field < end; field++) {
+        if (field->name_len == name_len && spi_alike(*field->name, *name) &&
+            spi_equal_nocase(field->name, name_len, name, name_len))
+            return field;
     }
     return NULL;
 }

@@ -2,6 +2,7 @@
 
 #include <spout/error.h>
 
+#include <errno.h>
 #include <limits.h>
 
 #include <zlib.h>
@@ -17,13 +18,18 @@ struct spi_gunzip {
 static void *allocate(void *self, unsigned count, unsigned size)
 {
     (void)self;
-    return spi_calloc((size_t)count * size);
+    return spi_try_malloc((size_t)count * size);
 }
 
 static void release(void *self, void *block)
 {
     (void)self;
     spi_free(block);
+}
+
+static int no_memory(void)
+{
+    return spout_error_set_errno(ENOMEM, "the body's gzip can't be taken off");
 }
 
 spi_gunzip *spi_gunzip_new(uint64_t max)
@@ -33,8 +39,11 @@ spi_gunzip *spi_gunzip_new(uint64_t max)
     inflater->stream.zalloc = allocate;
     inflater->stream.zfree = release;
     inflater->left = max;
-    inflateInit2(&inflater->stream, MAX_WBITS + GZIP);
-    return inflater;
+    if (inflateInit2(&inflater->stream, MAX_WBITS + GZIP) == Z_OK)
+        return inflater;
+    spi_free(inflater);
+    no_memory();
+    return NULL;
 }
 
 void spi_gunzip_free(spi_gunzip *inflater)
@@ -80,6 +89,8 @@ long spi_gunzip_feed(spi_gunzip *inflater, spout_bytes *in, char *out, size_t ro
         int result;
         size_t produced = take_step(inflater, in, out, room, &result);
         inflater->complete = result == Z_STREAM_END;
+        if (result == Z_MEM_ERROR)
+            return no_memory();
         if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
             return spout_error_set(SPOUT_EPROTO, "the body's gzip is damaged: %s",
                 inflater->stream.msg ? inflater->stream.msg : "it asks for a dictionary");

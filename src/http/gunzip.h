@@ -6,13 +6,15 @@
 
 typedef struct spi_gunzip spi_gunzip;
 
-spi_gunzip *spi_gunzip_new(uint64_t max); /* the most that may come out */
+/* `max`: the most that may come out. NULL without memory, with the error set. */
+spi_gunzip *spi_gunzip_new(uint64_t max);
 void spi_gunzip_free(spi_gunzip *inflater);
 
 /*
  * Takes from the start of *in, which becomes what is left of it, and fills up to `room` bytes of
  * `out`. Returns how many, 0 where all of *in was taken and more is needed; else SPOUT_EPROTO for
- * what isn't gzip, SPOUT_ELIMIT beyond the maximum. Several members follow one another as one.
+ * what isn't gzip, SPOUT_ELIMIT beyond the maximum, SPOUT_ESYSTEM without memory. Several members
+ * follow one another as one.
  */
 long spi_gunzip_feed(spi_gunzip *inflater, spout_bytes *in, char *out, size_t room);
 

@@ -117,6 +117,7 @@ static int split_target(spi_arena *arena, size_t mark, spi_request_head *head)
             return parse_authority(arena, target, len, head);
         if (len == 1 && target[0] == '*' && head->method == SPI_METHOD_OPTIONS) {
             head->path = target;
+            head->path_len = 1;
             return 0;
         }
         int status = parse_absolute(arena, target, mark, head, &path);
@@ -125,12 +126,15 @@ static int split_target(spi_arena *arena, size_t mark, spi_request_head *head)
     } else if (head->method == SPI_METHOD_CONNECT) {
         return refuse(400, "the target of CONNECT isn't host:port");
     }
-    if (path == mark)
+    head->path_len = mark - path;
+    if (path == mark) {
         head->path = "/";
-    else if (mark == len)
+        head->path_len = 1;
+    } else if (mark == len) {
         head->path = target + path;
-    else
+    } else {
         head->path = spi_arena_memdup(arena, target + path, mark - path);
+    }
     return 0;
 }
 
@@ -166,8 +170,7 @@ static int refuse_line(const char *line)
                                                            : "a header line without a proper name");
 }
 
-/* Splits one line, ending at its CR, and terminates both halves. */
-static int parse_field(char *line, char *end, spi_field *ret_field)
+int spi_field_parse(char *line, char *end, spi_field *ret_field)
 {
     size_t len = token_len(line);
     if (len == 0 || line[len] != ':')
@@ -186,7 +189,7 @@ static int parse_field(char *line, char *end, spi_field *ret_field)
     return 0;
 }
 
-static size_t count_lines(const char *at, const char *end)
+size_t spi_field_lines(const char *at, const char *end)
 {
     size_t count = 0;
     while (at < end && (at = memchr(at, '\n', (size_t)(end - at))) != NULL) {
@@ -201,7 +204,7 @@ static size_t count_lines(const char *at, const char *end)
 static int parse_fields(spi_arena *arena, char *line, const char *end,
     const spi_head_limits *limits, spi_framing *framing, spi_request_head *head)
 {
-    size_t count = count_lines(line, end);
+    size_t count = spi_field_lines(line, end);
     if (count > limits->max_fields)
         return refuse(431, "too many header lines");
     spi_field *field = spi_arena_alloc(arena, (count ? count : 1) * sizeof *field);
@@ -209,7 +212,7 @@ static int parse_fields(spi_arena *arena, char *line, const char *end,
     head->fields = field;
     for (; line < end; field++) {
         char *line_end = memchr(line, '\r', (size_t)(end - line));
-        int status = parse_field(line, line_end, field);
+        int status = spi_field_parse(line, line_end, field);
         if (status == 0)
             status = spi_framing_add(framing, field);
         if (status < 0)
@@ -227,8 +230,11 @@ static int parse_host(spi_arena *arena, const spi_framing *framing, spi_request_
     if (framing->host &&
         !spi_host_parse(arena, framing->host->value, framing->host->value_len, &host))
         return refuse(400, "the Host is malformed");
-    if (!head->host)
-        head->host = host;
+    if (head->host)
+        return 0; /* the target's, which wins */
+    if (head->minor_version > 0 && (*host == '\0' || *host == ':'))
+        return refuse(400, "the Host names none"); /* RFC 9112 §3.3: no http URL is without */
+    head->host = host;
     return 0;
 }
 

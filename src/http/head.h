@@ -24,11 +24,12 @@ typedef struct spi_field {
    stopped. */
 typedef struct spi_head_scanner {
     size_t scanned;
-    size_t line_end; /* where the request line ended, 0 while it has not */
+    size_t line_end; /* where the first line ended, 0 while it has not */
+    bool is_response;
 } spi_head_scanner;
 
 typedef struct spi_head_limits {
-    size_t max_line;   /* request line, without its line end: 414 beyond */
+    size_t max_line;   /* request or status line, without its line end: 414 beyond */
     size_t max_head;   /* everything up to and with the blank line: 431 beyond */
     size_t max_fields; /* header lines: 431 beyond */
 } spi_head_limits;
@@ -70,6 +71,7 @@ typedef struct spi_request_head {
         /* raw (still percent-encoded), NUL-terminated: "/a%2Fb"; "*" for OPTIONS *; "" for CONNECT
            */
         path;
+    size_t path_len;
     const char *query; /* behind the '?', "" if none */
     const char *
         /* host and port, of an absolute-form or CONNECT target else of Host; lower-cased; "" if
@@ -114,6 +116,12 @@ int spi_request_head_parse(spi_arena *arena, char *text, size_t len, const spi_h
  */
 long spi_request_head_try(spi_arena *arena, const char *data, size_t len,
     const spi_head_limits *limits, spi_request_head *ret_head);
+
+/* One header line, in place: from `line` to its CR at `end`. Returns 0, or -400 with the error
+   set. */
+int spi_field_parse(char *line, char *end, spi_field *ret_field);
+/* How many lines end in [at, end). */
+size_t spi_field_lines(const char *at, const char *end);
 
 /* The first field of that name (ASCII case ignored), or NULL. name_len of `name` must be right. */
 const spi_field *spi_field_find(

@@ -13,6 +13,26 @@ static long refuse(int status, const char *what)
     return -status;
 }
 
+/* A status line has no other start, nor an empty line before it. */
+static long check_protocol(const char *data, size_t len)
+{
+    static const char name[] = "HTTP/";
+    return memcmp(data, name, len < 5 ? len : 5) == 0
+               ? 0
+               : refuse(400, "it is no HTTP response that begins so");
+}
+
+static const char *line_name(const spi_head_scanner *scanner)
+{
+    return scanner->is_response ? "status line" : "request line";
+}
+
+static long refuse_line(const spi_head_scanner *scanner, const char *what)
+{
+    spout_error_set(SPOUT_EPROTO, "the %s %s", line_name(scanner), what);
+    return -414;
+}
+
 /* What follows the request line's start can be anything but a line that doesn't end in a version.
    */
 static bool ends_in_version(const char *data, size_t start, size_t end)
@@ -39,10 +59,10 @@ static long overrun(const spi_head_scanner *scanner, size_t start, size_t at, si
     const spi_head_limits *limits)
 {
     if (scanner->line_end == 0 && at > start && at - start > limits->max_line)
-        return refuse(414, "the request line is too long");
+        return refuse_line(scanner, "is too long");
     if (len < limits->max_head)
         return 0;
-    return scanner->line_end == 0 ? refuse(414, "the request line is longer than a head may be")
+    return scanner->line_end == 0 ? refuse_line(scanner, "is longer than a head may be")
                                   : refuse(431, "the header is too large");
 }
 
@@ -51,27 +71,28 @@ static long refuse_control(
     const spi_head_scanner *scanner, size_t start, size_t at, char c, const spi_head_limits *limits)
 {
     if (scanner->line_end == 0 && at - start > limits->max_line)
-        return refuse(414, "the request line is too long");
+        return refuse_line(scanner, "is too long");
     return refuse(400, c == '\n'   ? "an LF without CR"
                        : c == '\r' ? "a CR without LF"
                                    : "a control character in the head");
 }
 
-static long check_request_line(
-    const char *data, size_t start, size_t end, const spi_head_limits *limits)
+static long check_line(const spi_head_scanner *scanner, const char *data, size_t start, size_t end,
+    const spi_head_limits *limits)
 {
     if (end - start > limits->max_line)
-        return refuse(414, "the request line is too long");
-    if (!ends_in_version(data, start, end))
+        return refuse_line(scanner, "is too long");
+    if (!scanner->is_response && !ends_in_version(data, start, end))
         return refuse(400, "the request line doesn't end in a version");
     return 0;
 }
 
 /* What may stand in a head apart from plain text and line ends: bytes from 0x80 on, HTAB in a
-   field, and the LF of a CR that was the last byte of the block before. */
-static inline bool is_harmless(const char *data, size_t at, size_t line_end)
+   field or a reason, and the LF of a CR that was the last byte of the block before. */
+static inline bool is_harmless(const char *data, size_t at, const spi_head_scanner *scanner)
 {
-    return (unsigned char)data[at] >= 0x80 || (data[at] == '\t' && line_end > 0) ||
+    bool tab_allowed = scanner->line_end > 0 || scanner->is_response;
+    return (unsigned char)data[at] >= 0x80 || (data[at] == '\t' && tab_allowed) ||
            (data[at] == '\n' && at > 0 && data[at - 1] == '\r');
 }
 
@@ -94,14 +115,14 @@ static long scan(spi_head_scanner *scanner, const char *data, size_t first, size
                 return 0;
             }
             if (!is_line_end(data + place)) {
-                if (!is_harmless(data, place, scanner->line_end))
+                if (!is_harmless(data, place, scanner))
                     return refuse_control(scanner, first, place, data[place], limits);
                 continue;
             }
             if (data[place - 1] == '\n')
                 return (long)place + 2;
             if (scanner->line_end == 0) {
-                long status = check_request_line(data, first, place, limits);
+                long status = check_line(scanner, data, first, place, limits);
                 if (status < 0)
                     return status;
                 scanner->line_end = place;
@@ -116,7 +137,9 @@ long spi_head_scan(
     spi_head_scanner *scanner, const char *data, size_t len, const spi_head_limits *limits)
 {
     size_t end = len < limits->max_head ? len : limits->max_head;
-    long start = end > 0 ? find_start(data, end) : 0;
+    long start = end == 0               ? 0
+                 : scanner->is_response ? check_protocol(data, end)
+                                        : find_start(data, end);
     if (start < 0)
         return start;
     size_t first = (size_t)start;

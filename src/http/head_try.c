@@ -83,7 +83,8 @@ static bool take_request_line(cursor *c, const spi_head_limits *limits)
     spi_request_head *head = c->head;
     size_t method_len = take_method(text, head);
     char *target = text + method_len + 1;
-    if (target[-1] != ' ' || target[0] != '/' || head->method == SPI_METHOD_CONNECT)
+    if (method_len == 0 || target[-1] != ' ' || target[0] != '/' ||
+        head->method == SPI_METHOD_CONNECT)
         return false;
     char *mark = skip_path(target), *end = mark;
     while (*end == '?')
@@ -94,7 +95,8 @@ static bool take_request_line(cursor *c, const spi_head_limits *limits)
     text[method_len] = '\0';
     *end = '\0';
     head->target = (spout_bytes){ target, (size_t)(end - target) };
-    head->path = mark == end ? target : spi_arena_memdup(c->arena, target, (size_t)(mark - target));
+    head->path_len = (size_t)(mark - target);
+    head->path = mark == end ? target : spi_arena_memdup(c->arena, target, head->path_len);
     head->query = mark == end ? end : mark + 1;
     head->minor_version = 1;
     c->at = end + sizeof " HTTP/1.1\r\n" - 1;
@@ -152,7 +154,8 @@ static bool take_host(cursor *c, const spi_framing *framing)
         return false;
     c->head->host = field->value;
     return is_plain_host(field) ||
-           spi_host_parse(c->arena, field->value, field->value_len, &c->head->host);
+           (field->value[0] != ':' &&
+               spi_host_parse(c->arena, field->value, field->value_len, &c->head->host));
 }
 
 static bool take_fields(cursor *c, size_t max, spi_framing *framing)

@@ -75,6 +75,94 @@ bool spi_json_value_is_shallow(const json_t *value)
     return true;
 }
 
+/*
+ * Jansson can hold names with a NUL, but its parser refuses them. What it refused for that alone is
+ * taken apart here into scalars, which it parses. The text is known to be shallow.
+ */
+typedef struct cursor {
+    const char *at, *end;
+} cursor;
+
+static json_t *parse_value(cursor *c);
+
+static bool at_end(cursor *c)
+{
+    while (c->at < c->end && strchr(" \t\r\n", *c->at))
+        c->at++;
+    return c->at == c->end;
+}
+
+static bool take(cursor *c, char wanted)
+{
+    if (at_end(c) || *c->at != wanted)
+        return false;
+    c->at++;
+    return true;
+}
+
+/* A string from its opening quote on, or whatever stands before the next mark: Jansson says whether
+   that is a number or a word. */
+static json_t *parse_scalar(cursor *c)
+{
+    const char *start = c->at;
+    if (take(c, '"')) {
+        start = c->at - 1;
+        while (c->at < c->end && *c->at != '"')
+            c->at += *c->at == '\\' && c->end - c->at > 1 ? 2 : 1;
+        c->at += c->at < c->end;
+    } else {
+        while (c->at < c->end && !strchr(",:]} \t\r\n", *c->at))
+            c->at++;
+    }
+    return json_loadb(start, (size_t)(c->at - start), JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+}
+
+static bool parse_member(cursor *c, json_t *object)
+{
+    json_t *name = parse_scalar(c);
+    bool done = json_is_string(name) && take(c, ':') &&
+                json_object_setn_new(
+                    object, json_string_value(name), json_string_length(name), parse_value(c)) == 0;
+    json_decref(name);
+    return done;
+}
+
+static bool parse_items(cursor *c, json_t *container, char close)
+{
+    if (take(c, close))
+        return true;
+    do {
+        bool done = json_is_object(container)
+                        ? parse_member(c, container)
+                        : json_array_append_new(container, parse_value(c)) == 0;
+        if (!done)
+            return false;
+    } while (take(c, ','));
+    return take(c, close);
+}
+
+static json_t *parse_value(cursor *c)
+{
+    bool is_object = take(c, '{');
+    if (!is_object && !take(c, '['))
+        return parse_scalar(c);
+    json_t *container = is_object ? json_object() : json_array();
+    if (parse_items(c, container, is_object ? '}' : ']'))
+        return container;
+    json_decref(container);
+    return NULL;
+}
+
+static json_t *parse_with_nul_names(spout_bytes text)
+{
+    cursor c = { .at = text.data, .end = text.data + text.len };
+    json_t *value = parse_value(&c);
+    if (at_end(&c))
+        return value;
+    json_decref(value);
+    return NULL;
+}
+
 json_t *spout_json_parse(spout_bytes text)
 {
     /* Jansson takes a NUL for the end of the text and would not look at what stands behind it. */
@@ -88,6 +176,8 @@ json_t *spout_json_parse(spout_bytes text)
     }
     json_error_t error;
     json_t *value = json_loadb(text.data, text.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
+    if (!value && json_error_code(&error) == json_error_null_byte_in_key)
+        value = parse_with_nul_names(text);
     if (!value)
         spout_error_set(SPOUT_EINVAL, "invalid JSON: %s (line %d, column %d)", error.text,
             error.line, error.column);

@@ -27,8 +27,10 @@ static verdict parse_suffix(const char *at, const char *end, int64_t size, spout
     int64_t length;
     if (!take_position(&at, end, &length) || at != end)
         return MALFORMED;
-    if (length == 0 || size == 0)
+    if (length == 0)
         return UNSATISFIABLE;
+    if (size == 0)
+        return MALFORMED; /* satisfied by all of nothing, which no Content-Range can say */
     *ret_range = (spout_range){ length < size ? size - length : 0, size };
     return SATISFIABLE;
 }

@@ -12,7 +12,7 @@ static bool is_named(const spi_field *field, const char *name, size_t len)
     return field->name_len == len && spi_equal_nocase(field->name, len, name, len);
 }
 
-bool spi_reply_owns_field(const spi_field *field)
+static inline bool is_ours(const spi_field *field)
 {
     switch (field->name_len) {
     case 10: return is_named(field, "Connection", 10);
@@ -22,13 +22,18 @@ bool spi_reply_owns_field(const spi_field *field)
     }
 }
 
+bool spi_reply_owns_field(const spi_field *field)
+{
+    return is_ours(field);
+}
+
 /* One pass over the fields: how long the head may get, and whether one of them ends the
    connection. */
-static bool measure(const spi_reply_head *head, size_t *ret_bound)
+static inline bool measure(const spi_reply_head *head, size_t *ret_bound)
 {
-    size_t bound = HEAD_EXTRA + (head->reason ? strlen(head->reason) : 0);
+    size_t bound = HEAD_EXTRA + (head->reason ? strlen(head->reason) : 0) + head->ready_len;
     bool close = head->close;
-    for (size_t i = 0; i < head->field_count; i++) {
+    for (size_t i = head->ready_count; i < head->field_count; i++) {
         const spi_field *field = &head->fields[i];
         bound += (size_t)field->name_len + field->value_len + 4;
         if (field->name_len == 10 && is_named(field, "Connection", 10))
@@ -38,10 +43,15 @@ static bool measure(const spi_reply_head *head, size_t *ret_bound)
     return close;
 }
 
+static inline bool has_no_body(int status)
+{
+    return status != 200 && (status < 200 || status == 204 || status == 304);
+}
+
 static spi_framing choose_framing(
     const spi_reply *reply, const spi_request_head *request, const spi_reply_head *head)
 {
-    if (head->status < 200 || head->status == 204)
+    if (head->status != 200 && (head->status < 200 || head->status == 204))
         return SPI_FRAMING_NONE;
     if (head->content_length >= 0)
         return SPI_FRAMING_LENGTH;
@@ -53,12 +63,10 @@ static spi_framing choose_framing(
 void spi_reply_begin(
     spi_reply *reply, const spi_request_head *request, const spi_reply_head *head, bool close)
 {
-    *reply = (spi_reply){ 0 };
-    reply->bodiless = request->method == SPI_METHOD_HEAD || head->status < 200 ||
-                      head->status == 204 || head->status == 304;
+    reply->bodiless = request->method == SPI_METHOD_HEAD || has_no_body(head->status);
+    reply->broken = false;
     reply->framing = choose_framing(reply, request, head);
-    if (reply->framing == SPI_FRAMING_LENGTH)
-        reply->left = (uint64_t)head->content_length;
+    reply->left = reply->framing == SPI_FRAMING_LENGTH ? (uint64_t)head->content_length : 0;
     reply->close = measure(head, &reply->bound) || close || reply->framing == SPI_FRAMING_CLOSE;
     reply->keep_alive = !reply->close && request->minor_version == 0;
 }
@@ -70,63 +78,99 @@ size_t spi_reply_head_bound(const spi_reply_head *head)
     return bound;
 }
 
-static inline char *put(char *out, const char *text, size_t len)
-{
-    memcpy(out, text, len);
-    return out + len;
-}
-
-#define PUT_LITERAL(out, literal) put(out, literal, sizeof(literal) - 1)
-
 static char *put_status_line(char *out, const spi_reply_head *head)
 {
     if (head->status == 200 && !head->reason)
-        return PUT_LITERAL(out, "HTTP/1.1 200 OK\r\n");
+        return SPI_PUT_LITERAL(out, SPI_STATUS_LINE_200);
     const char *reason = head->reason ? head->reason : spout_status_phrase(head->status);
-    out = PUT_LITERAL(out, "HTTP/1.1 ");
+    out = SPI_PUT_LITERAL(out, "HTTP/1.1 ");
     out += spi_format_uint(out, (uint64_t)head->status);
     *out++ = ' ';
-    out = put(out, reason, strlen(reason));
-    return PUT_LITERAL(out, "\r\n");
+    out = spi_put(out, reason, strlen(reason));
+    return SPI_PUT_LITERAL(out, "\r\n");
 }
 
-static char *put_fields(char *out, const spi_reply_head *head)
+/* The status line, and what was written out before. */
+static inline char *put_start(char *out, const spi_reply_head *head)
 {
-    for (size_t i = 0; i < head->field_count; i++) {
+    enum { LINE = sizeof SPI_STATUS_LINE_200 - 1 };
+    if (!head->ready)
+        return put_status_line(out, head);
+    if (head->status == 200 && !head->reason)
+        return spi_put(out, head->ready, head->ready_len);
+    return spi_put(put_status_line(out, head), head->ready + LINE, head->ready_len - LINE);
+}
+
+static inline char *put_fields(char *out, const spi_reply_head *head)
+{
+    for (size_t i = head->ready_count; i < head->field_count; i++) {
         const spi_field *field = &head->fields[i];
-        if (spi_reply_owns_field(field))
+        if (is_ours(field))
             continue;
-        out = put(out, field->name, field->name_len);
-        out = PUT_LITERAL(out, ": ");
-        out = put(out, field->value, field->value_len);
-        out = PUT_LITERAL(out, "\r\n");
+        out = spi_put(out, field->name, field->name_len);
+        out = SPI_PUT_LITERAL(out, ": ");
+        out = spi_put(out, field->value, field->value_len);
+        out = SPI_PUT_LITERAL(out, "\r\n");
     }
     return out;
 }
 
 size_t spi_reply_head_format(const spi_reply *reply, const spi_reply_head *head, char *out)
 {
-    char *at = put_fields(put_status_line(out, head), head);
+    char *at = put_fields(put_start(out, head), head);
     if (reply->framing == SPI_FRAMING_LENGTH) {
-        at = PUT_LITERAL(at, "Content-Length: ");
+        at = SPI_PUT_LITERAL(at, "Content-Length: ");
         at += spi_format_uint(at, (uint64_t)head->content_length);
-        at = PUT_LITERAL(at, "\r\n");
+        at = SPI_PUT_LITERAL(at, "\r\n");
     } else if (reply->framing == SPI_FRAMING_CHUNKED) {
-        at = PUT_LITERAL(at, "Transfer-Encoding: chunked\r\n");
+        at = SPI_PUT_LITERAL(at, "Transfer-Encoding: chunked\r\n");
     }
+    if (head->status == 426) /* RFC 9110 §7.8: Upgrade is never sent without it */
+        at = SPI_PUT_LITERAL(at, "Connection: Upgrade\r\n");
     if (reply->close)
-        at = PUT_LITERAL(at, "Connection: close\r\n");
+        at = SPI_PUT_LITERAL(at, "Connection: close\r\n");
     else if (reply->keep_alive)
-        at = PUT_LITERAL(at, "Connection: Keep-Alive\r\n");
-    at = PUT_LITERAL(at, "\r\n");
+        at = SPI_PUT_LITERAL(at, "Connection: Keep-Alive\r\n");
+    at = SPI_PUT_LITERAL(at, "\r\n");
     return (size_t)(at - out);
 }
 
 size_t spi_upgrade_head_format(const spi_reply_head *head, char *out)
 {
-    char *at = put_fields(put_status_line(out, head), head);
-    at = PUT_LITERAL(at, "Connection: Upgrade\r\n\r\n");
+    char *at = put_fields(put_start(out, head), head);
+    at = SPI_PUT_LITERAL(at, "Connection: Upgrade\r\n\r\n");
     return (size_t)(at - out);
+}
+
+static int fail_gone(void)
+{
+    return spout_error_set(SPOUT_ECLOSED, "the client has gone");
+}
+
+int spi_reply_may_begin(const spi_exchange *exchange, const spi_reply_head *head)
+{
+    if (exchange->gone)
+        return fail_gone();
+    if (exchange->head_sent)
+        return spout_error_set(SPOUT_ESTATE, "the head was sent already");
+    if (head->status < 200)
+        return spout_error_set(SPOUT_EINVAL, "%d is no status of a final reply", head->status);
+    return 0;
+}
+
+int spi_reply_may_finish(const spi_exchange *exchange)
+{
+    if (exchange->gone)
+        return fail_gone();
+    if (exchange->finished)
+        return spout_error_set(SPOUT_ESTATE, "the reply is finished already");
+    return exchange->head_sent ? 0 : spout_error_set(SPOUT_ESTATE, "the reply has no head");
+}
+
+int spi_reply_may_send(const spi_exchange *exchange, spi_reply *reply, uint64_t len)
+{
+    int result = spi_reply_may_finish(exchange);
+    return result < 0 ? result : spi_reply_take(reply, len);
 }
 
 int spi_reply_take(spi_reply *reply, uint64_t len)
@@ -149,4 +193,13 @@ int spi_reply_end(const spi_reply *reply)
         return spout_error_set(SPOUT_EPROTO, "%llu bytes less body than Content-Length announced",
             (unsigned long long)reply->left);
     return 0;
+}
+
+int spi_reply_send_in_steps(spi_exchange *exchange, const spi_reply_head *head, spout_bytes body)
+{
+    const spi_exchange_ops *ops = exchange->ops;
+    int result = ops->send_head(exchange, head);
+    if (result == 0)
+        result = ops->send_body(exchange, body);
+    return result == 0 ? ops->finish(exchange) : result;
 }

@@ -5,6 +5,9 @@
 
 #include "http/exchange.h"
 
+/* What `ready` of a head begins with. */
+#define SPI_STATUS_LINE_200 "HTTP/1.1 200 OK\r\n"
+
 typedef enum spi_framing {
     SPI_FRAMING_NONE, /* 204, 1xx, and a HEAD or 304 of unknown length */
     SPI_FRAMING_LENGTH,
@@ -14,17 +17,26 @@ typedef enum spi_framing {
 
 typedef struct spi_reply {
     spi_framing framing;
-    size_t bound;        /* the head is not longer */
-    uint64_t left;       /* LENGTH: announced and not given yet */
-    bool bodiless : 1;   /* the body is dropped: HEAD, 1xx, 204, 304 */
-    bool close : 1;      /* the connection ends behind it */
-    bool keep_alive : 1; /* HTTP/1.0 has to be told */
-    bool broken : 1;     /* more body than announced, or a piece of it was lost */
+    size_t bound;    /* the head is not longer */
+    uint64_t left;   /* LENGTH: announced and not given yet */
+    bool bodiless;   /* the body is dropped: HEAD, 1xx, 204, 304 */
+    bool close;      /* the connection ends behind it */
+    bool keep_alive; /* HTTP/1.0 has to be told */
+    bool broken;     /* more body than announced, or a piece of it was lost */
 } spi_reply;
 
 /* `close`: what the connection wants; head->close and a Connection field may want it too. */
 void spi_reply_begin(
     spi_reply *reply, const spi_request_head *request, const spi_reply_head *head, bool close);
+
+/* What any exchange refuses: a second head, or a body without one. 0, or the error. */
+int spi_reply_may_begin(const spi_exchange *exchange, const spi_reply_head *head);
+int spi_reply_may_finish(const spi_exchange *exchange);
+/* Counts `len` bytes of body too, see spi_reply_take. */
+int spi_reply_may_send(const spi_exchange *exchange, spi_reply *reply, uint64_t len);
+
+/* send_reply for any exchange: the head, the body and the end by their own functions. */
+int spi_reply_send_in_steps(spi_exchange *exchange, const spi_reply_head *head, spout_bytes body);
 
 size_t spi_reply_head_bound(const spi_reply_head *head); /* no head is longer */
 size_t spi_reply_head_format(const spi_reply *reply, const spi_reply_head *head, char *out);

@@ -16,7 +16,7 @@
 #include "net/listen.h"
 #include "net/networks.h"
 
-enum { LISTENERS_MAX = 16 };
+enum { LISTENERS_MAX = 16, DEFAULT_RATE = 240 };
 
 typedef struct server_listener {
     spi_acceptor acceptor;
@@ -57,7 +57,7 @@ static bool is_sound(const spout_http_server_options *options)
         options->max_header_count, options->max_body_size, options->header_timeout_ms,
         options->body_timeout_ms, options->idle_timeout_ms, options->write_timeout_ms,
         options->drain_timeout_ms, options->max_connections, options->request_timeout_ms,
-        options->chunk_size };
+        options->chunk_size, options->min_body_rate, options->min_write_rate };
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         if (values[i] < SPOUT_ZERO)
             return false;
@@ -82,14 +82,19 @@ static void resolve(const spout_http_server_options *options, spi_server_limits 
         .drain_timeout_ms = resolve_time(options->drain_timeout_ms, 10 * 1000),
         .max_connections = (size_t)resolve_size(options->max_connections, SIZE_MAX),
         .request_timeout_ms = resolve_time(options->request_timeout_ms, 0),
+        .min_body_rate = resolve_time(options->min_body_rate, DEFAULT_RATE),
+        .min_write_rate = resolve_time(options->min_write_rate, DEFAULT_RATE),
         .chunk_size = (size_t)resolve_size(
             options->chunk_size == SPOUT_ZERO ? 0 : options->chunk_size, 64 * 1024),
         .protocol = fixed_protocol(options->protocol),
         .no_keep_alive = options->no_keep_alive,
         .decompress = options->decompress_request,
         .xheaders = options->xheaders,
+        .forwarded = options->forwarded,
         .trusts_all = !options->trusted_downstream,
     };
+    ret_limits->has_options = ret_limits->protocol || ret_limits->xheaders ||
+                              ret_limits->forwarded || ret_limits->decompress;
 }
 
 static spi_timeout_class *timeouts_of(
@@ -109,7 +114,8 @@ static void set_up_timeouts(spout_http_server *server)
         server->loop, limits->idle_timeout_ms, spi_connection_on_idle_timeout);
     int64_t write_ms = limits->write_timeout_ms; /* there, 0 would mean the default */
     spi_transport_set_limits(
-        server->loop, &(spi_transport_limits){ .write_timeout_ms = write_ms == 0 ? 1 : write_ms });
+        server->loop, &(spi_transport_limits){ .write_timeout_ms = write_ms == 0 ? 1 : write_ms,
+                          .min_write_rate = limits->min_write_rate });
 }
 
 spout_http_server *spi_http_server_new(
@@ -126,6 +132,10 @@ spout_http_server *spi_http_server_new(
     if (!is_sound(options)) {
         spout_error_set(SPOUT_EINVAL,
             "a limit of an HTTP server is negative, or its protocol is neither http nor https");
+        return NULL;
+    }
+    if (options->xheaders && options->forwarded) {
+        spout_error_set(SPOUT_EINVAL, "proxies write .xheaders or .forwarded, not both");
         return NULL;
     }
     spi_networks trusted;
@@ -205,21 +215,40 @@ int spout_http_server_add_tls_socket(spout_http_server *server, int listen_fd, s
     return add_socket(server, listen_fd, tls, &(spi_networks){ 0 });
 }
 
+static void drop_listener(server_listener *listener)
+{
+    spi_list_remove(&listener->node);
+    spi_acceptor_stop(&listener->acceptor);
+    spout_tls_unref(listener->tls);
+    spi_free(listener);
+}
+
+int spout_http_server_add_sockets(spout_http_server *server, const spout_listener *listeners,
+    int count, const spout_listen_options *options)
+{
+    int added = 0, result = 0;
+    for (; added < count && result == 0; added += result == 0) {
+        spi_networks proxies = { 0 };
+        if (options)
+            result = spi_networks_parse(options->proxies, &proxies);
+        if (result == 0)
+            result = add_socket(
+                server, listeners[added].fd, options ? options->tls : NULL, &proxies);
+        spi_networks_free(&proxies);
+    }
+    while (result < 0 && added-- > 0)
+        drop_listener(spi_container(server->listeners.prev, server_listener, node));
+    return result;
+}
+
 int spout_http_server_listen(spout_http_server *server, const spout_listen_options *options)
 {
     spout_listener listeners[LISTENERS_MAX];
     int count = spout_bind_sockets(options, listeners, LISTENERS_MAX);
-    int result = count < 0 ? count : 0;
-    for (int i = 0; i < count; i++) {
-        spi_networks proxies = { 0 };
-        if (result == 0 && options)
-            result = spi_networks_parse(options->proxies, &proxies);
-        if (result == 0)
-            result = add_socket(server, listeners[i].fd, options ? options->tls : NULL, &proxies);
-        spi_networks_free(&proxies);
-        if (result < 0)
-            close(listeners[i].fd);
-    }
+    int result = count < 0 ? count
+                           : spout_http_server_add_sockets(server, listeners, count, options);
+    for (int i = 0; result < 0 && i < count; i++)
+        close(listeners[i].fd);
     return result;
 }
 
@@ -236,12 +265,11 @@ size_t spout_http_server_connections(const spout_http_server *server)
 void spout_http_server_stop(spout_http_server *server)
 {
     spi_list *node;
-    while ((node = spi_list_pop(&server->listeners))) {
+    while ((node = spi_list_first(&server->listeners))) {
         server_listener *listener = spi_container(node, server_listener, node);
-        spi_acceptor_stop(&listener->acceptor);
-        close(listener->fd);
-        spout_tls_unref(listener->tls);
-        spi_free(listener);
+        int fd = listener->fd;
+        drop_listener(listener);
+        close(fd);
     }
 }
 

@@ -12,10 +12,12 @@ typedef struct spi_server_limits {
     spi_head_limits head;
     uint64_t max_body;
     int64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, drain_timeout_ms;
-    int64_t request_timeout_ms; /* <= 0: none */
+    int64_t request_timeout_ms;            /* <= 0: none */
+    int64_t min_body_rate, min_write_rate; /* the same */
     size_t max_connections, chunk_size;
     const char *protocol; /* NULL: what is spoken */
-    bool no_keep_alive, decompress, xheaders, trusts_all;
+    bool no_keep_alive, decompress, xheaders, forwarded, trusts_all;
+    bool has_options; /* spi_http1_apply_options has something to do */
 } spi_server_limits;
 
 struct spout_http_server {

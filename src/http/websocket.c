@@ -3,7 +3,39 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "http/websocket_client.h"
 #include "http/websocket_socket.h"
+
+const spi_websocket_extra spi_websocket_no_extra;
+
+spi_websocket_extra *spi_websocket_need_extra(spout_websocket *ws)
+{
+    if (ws->extra != &spi_websocket_no_extra)
+        return (spi_websocket_extra *)(uintptr_t)ws->extra;
+    spi_websocket_extra *extra = spi_calloc(sizeof *extra);
+    spi_list_init(&extra->writers);
+    ws->extra = extra;
+    return extra;
+}
+
+static void free_extra(spout_websocket *ws)
+{
+    if (ws->extra == &spi_websocket_no_extra)
+        return;
+    spi_websocket_extra *extra = spi_websocket_need_extra(ws);
+    spi_websocket_drop_outbox(extra->outbox);
+    spi_free(extra->close_reason);
+    spi_free(extra->subprotocol);
+    spi_deflater_free(extra->deflater);
+    spi_inflater_free(extra->inflater);
+    spi_free(extra);
+}
+
+void spi_websocket_wake_writers(spout_websocket *ws)
+{
+    if (ws->extra != &spi_websocket_no_extra)
+        spi_wake_all(&spi_websocket_need_extra(ws)->writers);
+}
 
 spout_websocket *spout_websocket_ref(spout_websocket *ws)
 {
@@ -13,14 +45,17 @@ spout_websocket *spout_websocket_ref(spout_websocket *ws)
 
 void spout_websocket_unref(spout_websocket *ws)
 {
-    if (!ws || --ws->refs > 0)
+    if (!ws)
         return;
+    if (--ws->refs > 0) {
+        if (ws->client)
+            spi_websocket_client_dropped(ws);
+        return;
+    }
     spi_ready_cancel(&ws->ready);
     spi_timeout_stop(&ws->timeout);
-    spi_free(ws->close_reason);
-    spi_free(ws->subprotocol);
-    spi_deflater_free(ws->deflater);
-    spi_inflater_free(ws->inflater);
+    free_extra(ws);
+    spi_websocket_client_free(ws->client);
     spi_free(ws);
 }
 
@@ -32,9 +67,12 @@ void spi_websocket_settle_later(spout_websocket *ws)
 void spi_websocket_ended(spout_websocket *ws)
 {
     ws->phase = SPI_WEBSOCKET_CLOSED;
+    if (ws->counted)
+        spi_loop_count(ws->loop, "websockets", -1);
+    ws->counted = false;
     spi_timeout_stop(&ws->timeout);
     spi_websocket_leave_topics(ws);
-    spi_wake_all(&ws->writers);
+    spi_websocket_wake_writers(ws);
     spi_websocket_wake_reader(ws);
     spi_websocket_settle_later(ws);
 }
@@ -45,7 +83,7 @@ void spi_websocket_start_close(spout_websocket *ws, int code, spout_bytes reason
         return;
     ws->phase = SPI_WEBSOCKET_CLOSING;
     spi_websocket_leave_topics(ws);
-    spi_wake_all(&ws->writers);
+    spi_websocket_wake_writers(ws);
     spi_websocket_wake_reader(ws);
     if (spi_websocket_send_close(ws, code, reason) < 0) {
         /* Not even a close frame fits into the queue, or the peer is gone. */
@@ -114,6 +152,8 @@ static void settle(spi_ready *ready)
     spout_websocket *ws = spout_websocket_ref(spi_container(ready, spout_websocket, ready));
     if (ws->slow)
         close_slow(ws);
+    if (ws->client)
+        spi_websocket_client_settle(ws);
     if (ws->run_due)
         spi_websocket_start_run(ws);
     if (ws->phase != SPI_WEBSOCKET_CLOSED && !spi_websocket_must_wait(ws))
@@ -147,12 +187,15 @@ static void on_eof(void *self)
 static void on_drain(void *self)
 {
     spout_websocket *ws = self;
-    spi_wake_all(&ws->writers);
+    spi_websocket_wake_writers(ws);
 }
 
 static void on_lost(void *self)
 {
     spout_websocket *ws = self;
+    const spi_exchange *exchange = ws->exchange;
+    if (exchange->ops->tunnel_peer)
+        spi_websocket_need_extra(ws)->peer = *exchange->ops->tunnel_peer(exchange);
     ws->exchange = NULL;
     spi_websocket_ended(ws);
 }
@@ -162,9 +205,9 @@ static void on_shutdown(void *self)
     spi_websocket_start_close(self, SPI_CLOSE_GOING_AWAY, spout_bytes_of("server shutting down"));
 }
 
-static const spi_tunnel tunnel = { on_data, on_eof, on_drain, on_lost, on_shutdown };
+const spi_tunnel spi_websocket_tunnel = { on_data, on_eof, on_drain, on_lost, on_shutdown };
 
-static spout_websocket *make(spi_exchange *exchange, const spout_websocket_handler *handler)
+spout_websocket *spi_websocket_new(spi_exchange *exchange, const spout_websocket_handler *handler)
 {
     spout_websocket *ws = spi_calloc(sizeof *ws + handler->state_size);
     ws->refs = 1;
@@ -172,9 +215,9 @@ static spout_websocket *make(spi_exchange *exchange, const spout_websocket_handl
     ws->loop = exchange->loop;
     ws->handler = handler;
     ws->close_due = true;
-    if (exchange->peer)
-        ws->peer = *exchange->peer;
-    spi_list_init(&ws->writers);
+    ws->extra = &spi_websocket_no_extra;
+    if (exchange->peer && !exchange->ops->tunnel_peer)
+        spi_websocket_need_extra(ws)->peer = *exchange->peer;
     spi_timeout_init(&ws->timeout);
     spi_ready_init(&ws->ready, settle);
     return ws;
@@ -187,37 +230,48 @@ static const char *agree_extensions(spout_websocket *ws, char out[SPI_DEFLATE_AN
     if (!spi_websocket_agree_deflate(&ws->exchange->head, ws->handler->compression, &terms))
         return NULL;
     ws->compressed = true;
-    ws->server_takeover = terms.server_takeover;
-    ws->client_takeover = terms.client_takeover;
-    ws->server_bits = terms.server_bits;
+    ws->send_takeover = terms.server_takeover;
+    ws->receive_takeover = terms.client_takeover;
+    ws->send_bits = terms.server_bits;
     spi_deflate_answer(&terms, out);
     return out;
+}
+
+void spi_websocket_begin(spout_websocket *ws, const char *subprotocol, spout_request *request)
+{
+    spi_exchange *exchange = ws->exchange;
+    exchange->keep_arena = true;
+    exchange->ops->tunnel_pause(exchange);
+    ws->paused = true;
+    if (subprotocol)
+        spi_websocket_need_extra(ws)->subprotocol = spi_strdup(subprotocol);
+    spi_websocket_adopt_task(ws, request);
+    ws->inbox->request_exchange = exchange;
+    ws->counted = true;
+    spi_loop_count(ws->loop, "websockets", 1);
 }
 
 spout_websocket *spi_websocket_accept(spi_exchange *exchange,
     const spout_websocket_handler *handler, const char *subprotocol, const spi_field *fields,
     size_t field_count, spout_request *request)
 {
-    spout_websocket *ws = make(exchange, handler);
+    spout_websocket *ws = spi_websocket_new(exchange, handler);
     char answer[SPI_DEFLATE_ANSWER_SIZE];
     const char *extensions = agree_extensions(ws, answer);
-    if (spi_websocket_upgrade(exchange, subprotocol, extensions, fields, field_count, &tunnel, ws) <
-        0) {
+    int result = spi_websocket_upgrade(
+        exchange, subprotocol, extensions, fields, field_count, &spi_websocket_tunnel, ws);
+    if (result < 0) {
         spout_websocket_unref(ws);
         return NULL;
     }
-    exchange->keep_arena = true;
-    exchange->ops->tunnel_pause(exchange);
-    ws->paused = true;
-    if (subprotocol)
-        ws->subprotocol = spi_strdup(subprotocol);
-    spi_websocket_adopt_task(ws, request);
-    ws->inbox->request_exchange = exchange;
+    spi_websocket_begin(ws, subprotocol, request);
     return ws;
 }
 
 void spi_websocket_start(spout_websocket *ws, int result)
 {
+    if (result == 0)
+        result = spi_websocket_check_ended(ws);
     spi_websocket_disown_task(ws);
     ws->started = true;
     if (result != 0) {
@@ -246,7 +300,7 @@ int spout_websocket_close_code(const spout_websocket *ws)
 
 const char *spout_websocket_close_reason(const spout_websocket *ws)
 {
-    return ws->close_reason ? ws->close_reason : "";
+    return ws->extra->close_reason ? ws->extra->close_reason : "";
 }
 
 spout_request *spout_websocket_request(spout_websocket *ws)
@@ -261,7 +315,7 @@ void *spout_websocket_state(spout_websocket *ws)
 
 const char *spout_websocket_subprotocol(const spout_websocket *ws)
 {
-    return ws->subprotocol;
+    return ws->extra->subprotocol;
 }
 
 uint32_t spout_websocket_dropped(const spout_websocket *ws)
@@ -276,5 +330,8 @@ bool spout_websocket_is_compressed(const spout_websocket *ws)
 
 const char *spout_websocket_remote_ip(const spout_websocket *ws, char out[46])
 {
-    return spout_endpoint_text(&ws->peer, out);
+    const spi_exchange *exchange = ws->exchange;
+    if (exchange && exchange->ops->tunnel_peer)
+        return spout_endpoint_text(exchange->ops->tunnel_peer(exchange), out);
+    return spout_endpoint_text(&ws->extra->peer, out);
 }

@@ -8,6 +8,7 @@
 
 #include <zlib.h>
 
+#include <errno.h>
 #include <limits.h>
 
 enum {
@@ -39,13 +40,18 @@ typedef struct deflate_loop {
 static voidpf allocate(voidpf self, uInt count, uInt size)
 {
     (void)self;
-    return spi_malloc((size_t)count * size);
+    return spi_try_malloc((size_t)count * size);
 }
 
 static void release(voidpf self, voidpf block)
 {
     (void)self;
     spi_free(block);
+}
+
+static int no_memory(const char *what)
+{
+    return spout_error_set_errno(ENOMEM, "cannot %s messages", what);
 }
 
 /* zlib takes no const, and never writes there. */
@@ -66,11 +72,15 @@ spi_deflater *spi_deflater_new(spi_deflate_setting setting)
     deflater->zlib.zfree = release;
     deflater->setting = setting;
     spi_list_init(&deflater->node);
-    if (deflateInit2(&deflater->zlib, setting.level, Z_DEFLATED, -setting.window_bits,
-            setting.mem_level, Z_DEFAULT_STRATEGY) == Z_OK)
+    int result = deflateInit2(&deflater->zlib, setting.level, Z_DEFLATED, -setting.window_bits,
+        setting.mem_level, Z_DEFAULT_STRATEGY);
+    if (result == Z_OK)
         return deflater;
     spi_free(deflater);
-    spout_error_set(SPOUT_EINVAL, "zlib has no compressor with these settings");
+    if (result == Z_MEM_ERROR)
+        no_memory("compress");
+    else
+        spout_error_set(SPOUT_EINVAL, "zlib has no compressor with these settings");
     return NULL;
 }
 
@@ -142,7 +152,7 @@ spi_inflater *spi_inflater_new(void)
     if (inflateInit2(&inflater->zlib, -MAX_WBITS) == Z_OK)
         return inflater;
     spi_free(inflater);
-    spout_error_set(SPOUT_EFAILED, "zlib has no decompressor");
+    no_memory("decompress");
     return NULL;
 }
 
@@ -198,6 +208,8 @@ static int inflate_piece(spi_inflater *inflater, spi_buffer *out)
         if (result < 0)
             return result;
         inflater->ended = status == Z_STREAM_END;
+        if (status == Z_MEM_ERROR)
+            return no_memory("decompress");
         if (status != Z_OK && status != Z_STREAM_END && status != Z_BUF_ERROR)
             return spout_error_set(SPOUT_EPROTO, "invalid compressed data");
     } while (zlib->avail_in > 0 || (zlib->avail_out == 0 && status == Z_OK));

@@ -22,6 +22,7 @@ typedef struct spi_deflate_setting {
 typedef struct spi_deflater spi_deflater;
 typedef struct spi_inflater spi_inflater;
 
+/* NULL with the error set: SPOUT_ESYSTEM without memory, SPOUT_EINVAL for bad settings. */
 spi_deflater *spi_deflater_new(spi_deflate_setting setting);
 void spi_deflater_free(spi_deflater *deflater);
 /* The next message refers to none before it. */
@@ -41,14 +42,16 @@ void spi_deflater_drop_frames(spout_loop *loop);
 spi_buffer *spi_deflate_scratch(spout_loop *loop);
 void spi_deflate_scratch_done(spout_loop *loop);
 
+/* NULL without memory, with the error set. */
 spi_inflater *spi_inflater_new(void);
 void spi_inflater_free(spi_inflater *inflater);
 /* Appends what a piece of a message's payload stands for. SPOUT_ELIMIT: more than `out` may hold,
-   found out without making it; SPOUT_EPROTO: not DEFLATE. A failure is final. */
+   found out without making it; SPOUT_EPROTO: not DEFLATE; SPOUT_ESYSTEM: no memory. A failure is
+   final. */
 SPOUT_NODISCARD int spi_inflater_feed(spi_inflater *inflater, spout_bytes piece, spi_buffer *out);
 /* The message is complete: SPOUT_EPROTO if it ends where no message can. The context stays. */
 SPOUT_NODISCARD int spi_inflater_end(spi_inflater *inflater, spi_buffer *out);
-/* One without context, lent by the loop; `give` takes it back (NULL is fine). */
+/* One without context, lent by the loop, or NULL as above; `give` takes it back (NULL is fine). */
 spi_inflater *spi_inflater_take(spout_loop *loop);
 void spi_inflater_give(spout_loop *loop, spi_inflater *inflater);
 

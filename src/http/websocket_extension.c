@@ -103,15 +103,21 @@ static bool accept_client_bits(spout_bytes value, unsigned wanted, spi_deflate_t
     return true;
 }
 
+/* 0 for what is none of them. */
+static unsigned which_parameter(spout_bytes name)
+{
+    return is(name, "server_no_context_takeover")   ? SERVER_NO_TAKEOVER
+           : is(name, "client_no_context_takeover") ? CLIENT_NO_TAKEOVER
+           : is(name, "server_max_window_bits")     ? SERVER_BITS
+           : is(name, "client_max_window_bits")     ? CLIENT_BITS
+                                                    : 0;
+}
+
 /* Marks in *seen which one it was: none may come twice. */
 static bool accept_parameter(
     parameter p, const spi_deflate_terms *wanted, spi_deflate_terms *terms, unsigned *seen)
 {
-    unsigned which = is(p.name, "server_no_context_takeover")   ? SERVER_NO_TAKEOVER
-                     : is(p.name, "client_no_context_takeover") ? CLIENT_NO_TAKEOVER
-                     : is(p.name, "server_max_window_bits")     ? SERVER_BITS
-                     : is(p.name, "client_max_window_bits")     ? CLIENT_BITS
-                                                                : 0;
+    unsigned which = which_parameter(p.name);
     if (which == 0 || *seen & which)
         return false;
     *seen |= which;
@@ -180,4 +186,58 @@ size_t spi_deflate_answer(const spi_deflate_terms *agreed, char out[SPI_DEFLATE_
     return (size_t)snprintf(out, SPI_DEFLATE_ANSWER_SIZE, "permessage-deflate%s%s%s%s",
         agreed->server_takeover ? "" : "; server_no_context_takeover",
         agreed->client_takeover ? "" : "; client_no_context_takeover", server_bits, client_bits);
+}
+
+size_t spi_deflate_offer(const spi_deflate_terms *wanted, char out[SPI_DEFLATE_OFFER_SIZE])
+{
+    static const char plain[] = "permessage-deflate; client_max_window_bits";
+    char bits[32] = "";
+    if (wanted->server_bits < SPI_DEFLATE_MAX_BITS)
+        snprintf(bits, sizeof bits, "; server_max_window_bits=%u", (unsigned)wanted->server_bits);
+    bool asks = *bits || !wanted->server_takeover || !wanted->client_takeover;
+    if (!asks)
+        return (size_t)snprintf(out, SPI_DEFLATE_OFFER_SIZE, "%s", plain);
+    return (size_t)snprintf(out, SPI_DEFLATE_OFFER_SIZE, "%s%s%s%s, %s", plain,
+        wanted->server_takeover ? "" : "; server_no_context_takeover",
+        wanted->client_takeover ? "" : "; client_no_context_takeover", bits, plain);
+}
+
+/* One of the server's, which is bound by RFC 7692 §7.1 as well. */
+static bool take_answer_parameter(parameter p, spi_deflate_terms *terms, unsigned *seen)
+{
+    unsigned which = which_parameter(p.name), bits = p.value.data ? window_bits(p.value) : 0;
+    if (which == 0 || *seen & which)
+        return false;
+    *seen |= which;
+    if (which == SERVER_NO_TAKEOVER)
+        terms->server_takeover = false;
+    else if (which == CLIENT_NO_TAKEOVER)
+        terms->client_takeover = false;
+    else if (which == SERVER_BITS)
+        terms->server_bits = (uint8_t)bits;
+    else if (bits < terms->client_bits)
+        terms->client_bits = (uint8_t)(bits < SPI_DEFLATE_MIN_BITS ? SPI_DEFLATE_MIN_BITS : bits);
+    return which == SERVER_BITS || which == CLIENT_BITS ? bits > 0 : !p.value.data;
+}
+
+bool spi_deflate_take_answer(
+    spout_bytes value, const spi_deflate_terms *wanted, spi_deflate_terms *ret_agreed)
+{
+    reader r = { value.data, value.data + value.len };
+    spi_deflate_terms terms = { .server_takeover = true,
+        .client_takeover = wanted->client_takeover,
+        .server_bits = SPI_DEFLATE_MAX_BITS,
+        .client_bits = wanted->client_bits };
+    unsigned seen = 0;
+    spout_bytes name;
+    bool good = take_token(&r, &name) && is(name, "permessage-deflate");
+    while (good && take_char(&r, ';')) {
+        parameter p;
+        good = take_parameter(&r, &p) && take_answer_parameter(p, &terms, &seen);
+    }
+    skip_blanks(&r);
+    if (!good || r.at < r.end)
+        return false;
+    *ret_agreed = terms;
+    return true;
 }

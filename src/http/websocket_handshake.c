@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "http/token.h"
-#include "http/websocket.h"
+#include "http/websocket_client.h"
 
 static bool is_named(const spi_field *field, const char *name)
 {
@@ -126,11 +126,11 @@ bool spi_websocket_is_same_origin(const char *origin, const char *host, const ch
     return ours.len > 0 && spi_equal_nocase(theirs.data, theirs.len, ours.data, ours.len);
 }
 
-static void compute_accept(const spi_field *key, char out[29])
+void spi_websocket_accept_value(const char *key, char out[29])
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
     char text[24 + sizeof guid];
-    memcpy(text, key->value, 24);
+    memcpy(text, key, 24);
     memcpy(text + 24, guid, sizeof guid);
     unsigned char digest[20];
     spi_sha1(digest, text, 24 + sizeof guid - 1);
@@ -155,11 +155,7 @@ bool spi_websocket_agree_deflate(const spi_request_head *head,
 {
     if (!compression)
         return false;
-    uint8_t bits = spi_websocket_window_bits(compression);
-    const spi_deflate_terms wanted = { .server_takeover = compression->takeover,
-        .client_takeover = compression->takeover,
-        .server_bits = bits,
-        .client_bits = bits };
+    const spi_deflate_terms wanted = spi_websocket_wanted_terms(compression);
     for (size_t i = 0; i < head->field_count; i++) {
         const spi_field *field = &head->fields[i];
         const spout_bytes value = { field->value, field->value_len };
@@ -174,7 +170,7 @@ int spi_websocket_upgrade(spi_exchange *exchange, const char *subprotocol, const
     const spi_field *fields, size_t field_count, const spi_tunnel *tunnel, void *self)
 {
     char accept[29];
-    compute_accept(only_field(&exchange->head, "Sec-WebSocket-Key"), accept);
+    spi_websocket_accept_value(only_field(&exchange->head, "Sec-WebSocket-Key")->value, accept);
     spi_field *all = spi_malloc((field_count + 4) * sizeof *all);
     size_t count = 0;
     while (count < field_count) {

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "http/websocket_client.h"
 #include "http/websocket_socket.h"
 
 #include <stdio.h>
@@ -17,15 +18,20 @@ static uint64_t max_message(const spout_websocket *ws)
     return max > 0 ? (uint64_t)max : 0;
 }
 
+static size_t max_assembly(const spout_websocket *ws)
+{
+    uint64_t max = max_message(ws);
+    return max < SIZE_MAX / 2 ? (size_t)max : SIZE_MAX / 2;
+}
+
 spi_inbox *spi_websocket_need_inbox(spout_websocket *ws)
 {
     if (ws->inbox)
         return ws->inbox;
     spi_inbox *inbox = spi_calloc(sizeof *inbox);
-    uint64_t max = max_message(ws);
-    spi_frame_parser_init(&inbox->parser, true, max);
+    spi_frame_parser_init(&inbox->parser, !ws->client, max_message(ws));
     inbox->parser.allow_compressed = ws->compressed;
-    spi_buffer_init(&inbox->assembly, max < SIZE_MAX / 2 ? (size_t)max : SIZE_MAX / 2);
+    spi_buffer_init(&inbox->assembly, max_assembly(ws));
     spi_buffer_init(&inbox->rest, SPI_WEBSOCKET_MAX_REST);
     spi_list_init(&inbox->node);
     spi_list_init(&inbox->reader);
@@ -79,7 +85,8 @@ static void disown_task(spi_inbox *inbox)
 bool spi_websocket_is_others_task(const spout_websocket *ws)
 {
     const spi_task *task = spi_task_current();
-    if (!busy.next || (ws->inbox && ws->inbox->task == task))
+    /* A client's peer is waited for by whom it concerns. */
+    if (ws->client || !busy.next || (ws->inbox && ws->inbox->task == task))
         return false;
     for (spi_list *node = busy.next; node != &busy; node = node->next)
         if (spi_container(node, spi_inbox, node)->task == task)
@@ -118,6 +125,8 @@ void spi_websocket_log_failure(const spout_websocket *ws, const char *handler, i
 /* On the handler's own coroutine, at its end. */
 static void handler_returned(spout_websocket *ws, const char *handler, int result)
 {
+    if (result == 0)
+        result = spi_websocket_check_ended(ws);
     if (result != 0) {
         spi_websocket_log_failure(ws, handler, result);
         spi_websocket_start_close(ws, SPI_CLOSE_INTERNAL, spout_bytes_of("internal error"));
@@ -152,6 +161,12 @@ static int call_message(void *arg)
     return ws->handler->message(ws, ws->inbox->message);
 }
 
+static int call_piece(void *arg)
+{
+    spout_websocket *ws = arg;
+    return ws->handler->piece(ws, ws->inbox->message, ws->inbox->is_last);
+}
+
 static int call_ping(void *arg)
 {
     spout_websocket *ws = arg;
@@ -176,6 +191,15 @@ static int run_message(void *arg)
     int result = spi_task_call(call_message, ws);
     spi_buffer_release(&ws->inbox->assembly);
     handler_returned(ws, "message", result);
+    return 0;
+}
+
+static int run_piece(void *arg)
+{
+    spout_websocket *ws = arg;
+    int result = spi_task_call(call_piece, ws);
+    spi_buffer_release(&ws->inbox->assembly);
+    handler_returned(ws, "piece", result);
     return 0;
 }
 
@@ -229,6 +253,8 @@ static int run_sequence(void *arg)
 
 void spi_websocket_wake_reader(spout_websocket *ws)
 {
+    if (ws->client)
+        spi_websocket_client_wake(ws);
     if (!ws->reading)
         return;
     ws->reading = false;
@@ -265,6 +291,8 @@ static int await_message(spout_websocket *ws)
 int spout_websocket_read(spout_websocket *ws, spout_message *ret_message)
 {
     spi_inbox *inbox = ws->inbox;
+    if (ws->client && ws->client->pulls)
+        return spi_websocket_pull(ws, ret_message);
     if (!ws->sequential || inbox->task != spi_task_current())
         return spout_error_set(SPOUT_ESTATE, "only .run reads a WebSocket's messages");
     spi_buffer_release(&inbox->assembly);
@@ -333,14 +361,14 @@ static void keep_piece(spout_websocket *ws)
 /* With takeover the socket's own, else one for this message. */
 static spi_inflater *inflater_of(spout_websocket *ws)
 {
-    if (!ws->client_takeover) {
+    if (!ws->receive_takeover) {
         if (!ws->inbox->inflater)
             ws->inbox->inflater = spi_inflater_take(ws->loop);
         return ws->inbox->inflater;
     }
-    if (!ws->inflater)
-        ws->inflater = spi_inflater_new();
-    return ws->inflater;
+    if (!ws->extra->inflater)
+        spi_websocket_need_extra(ws)->inflater = spi_inflater_new();
+    return ws->extra->inflater;
 }
 
 static void fail_peer(spout_websocket *ws, int code, const char *what)
@@ -349,6 +377,13 @@ static void fail_peer(spout_websocket *ws, int code, const char *what)
     spi_log_info(
         "WebSocket protocol error (%s): %s (%d)", spout_websocket_remote_ip(ws, ip), what, code);
     spi_websocket_fail(ws, code, what);
+}
+
+static void fail_here(spout_websocket *ws, const char *what)
+{
+    char ip[46];
+    spi_log_warning("WebSocket given up (%s): %s", spout_websocket_remote_ip(ws, ip), what);
+    spi_websocket_fail(ws, SPI_CLOSE_INTERNAL, what);
 }
 
 /* The bytes from `start` on are new. A bad one counts as soon as it is there. */
@@ -372,6 +407,8 @@ static bool take_inflated(spout_websocket *ws, size_t start, int result, bool at
 {
     if (result == SPOUT_ELIMIT)
         fail_peer(ws, SPI_CLOSE_TOO_BIG, "message too big after decompression");
+    else if (result == SPOUT_ESYSTEM)
+        fail_here(ws, "no memory to decompress a message");
     else if (result < 0)
         fail_peer(ws, SPI_CLOSE_BAD_DATA, "invalid compressed data");
     else
@@ -385,7 +422,7 @@ static void inflate_piece(spout_websocket *ws, spout_bytes piece)
     size_t start = spi_buffer_len(out);
     spi_inflater *inflater = inflater_of(ws);
     take_inflated(
-        ws, start, inflater ? spi_inflater_feed(inflater, piece, out) : SPOUT_EFAILED, false);
+        ws, start, inflater ? spi_inflater_feed(inflater, piece, out) : SPOUT_ESYSTEM, false);
 }
 
 /* True if the message is to be delivered. */
@@ -394,7 +431,7 @@ static bool end_inflated(spout_websocket *ws)
     spi_inbox *inbox = ws->inbox;
     size_t start = spi_buffer_len(&inbox->assembly);
     spi_inflater *inflater = inflater_of(ws);
-    int result = inflater ? spi_inflater_end(inflater, &inbox->assembly) : SPOUT_EFAILED;
+    int result = inflater ? spi_inflater_end(inflater, &inbox->assembly) : SPOUT_ESYSTEM;
     spi_inflater_give(ws->loop, inbox->inflater);
     inbox->inflater = NULL;
     bool is_good = take_inflated(ws, start, result, true);
@@ -402,10 +439,54 @@ static bool end_inflated(spout_websocket *ws)
     return is_good;
 }
 
+static bool takes_pieces(const spout_websocket *ws)
+{
+    return ws->handler->piece && !ws->handler->run && !(ws->client && ws->client->pulls);
+}
+
+/* What the parser has given last is the last of its message. */
+static bool is_last_data(const spi_frame_parser *parser)
+{
+    return parser->fin && parser->left == 0;
+}
+
+/* What was decompressed, or the latest piece as it came. */
+static void deliver_piece(spout_websocket *ws, bool is_last)
+{
+    spi_inbox *inbox = ws->inbox;
+    spout_bytes piece = inbox->piece;
+    size_t inflated = spi_buffer_len(&inbox->assembly);
+    inbox->piece = (spout_bytes){ NULL, 0 };
+    if (!is_last && inflated == 0 && piece.len == 0)
+        return;
+    bool binary = inbox->parser.message_opcode == SPI_OP_BINARY;
+    inbox->is_last = is_last;
+    if (inflated > 0) {
+        fresh_scope(ws);
+        inbox->message = (spout_message){ spi_buffer_text(&inbox->assembly), inflated, binary };
+    } else {
+        inbox->message = (spout_message){ copy_to_scope(ws, piece), piece.len, binary };
+    }
+    inbox->delivered = is_last ? 0 : inbox->delivered + inflated;
+    inbox->assembly.max = max_assembly(ws) - (size_t)inbox->delivered;
+    run_for_peer(ws, run_piece);
+}
+
 static void deliver(spout_websocket *ws)
 {
     spi_inbox *inbox = ws->inbox;
     bool binary = inbox->parser.message_opcode == SPI_OP_BINARY;
+    spi_loop_count(ws->loop, "websocket_received", 1);
+    if (ws->client && ws->client->pulls) {
+        keep_piece(ws);
+        if (ws->phase == SPI_WEBSOCKET_OPEN)
+            spi_websocket_offer(ws, &inbox->assembly, binary);
+        return;
+    }
+    if (takes_pieces(ws)) {
+        deliver_piece(ws, true);
+        return;
+    }
     if (spi_buffer_len(&inbox->assembly) > 0) {
         keep_piece(ws);
         fresh_scope(ws);
@@ -453,7 +534,7 @@ static void on_close(spout_websocket *ws, spout_bytes reason)
 {
     ws->close_code = ws->inbox->parser.close_code;
     if (reason.len > 0)
-        ws->close_reason = spi_memdup(reason.data, reason.len);
+        spi_websocket_need_extra(ws)->close_reason = spi_memdup(reason.data, reason.len);
     if (ws->phase == SPI_WEBSOCKET_OPEN) {
         int code = ws->close_code == SPI_CLOSE_NO_CODE ? 0 : ws->close_code;
         (void)spi_websocket_send_close(ws, code, (spout_bytes){ NULL, 0 });
@@ -467,6 +548,17 @@ static void on_bad(spout_websocket *ws, const char *what)
     fail_peer(ws, ws->inbox->parser.close_code, what);
 }
 
+static void on_data(spout_websocket *ws, spout_bytes data)
+{
+    spi_inbox *inbox = ws->inbox;
+    if (!inbox->parser.compressed)
+        inbox->piece = data;
+    else if (ws->phase == SPI_WEBSOCKET_OPEN)
+        inflate_piece(ws, data);
+    if (ws->phase == SPI_WEBSOCKET_OPEN && takes_pieces(ws) && !is_last_data(&inbox->parser))
+        deliver_piece(ws, false);
+}
+
 static void handle(spout_websocket *ws, spi_frame_event event, spout_bytes data, const char *what)
 {
     bool is_open = ws->phase == SPI_WEBSOCKET_OPEN;
@@ -474,12 +566,7 @@ static void handle(spout_websocket *ws, spi_frame_event event, spout_bytes data,
         keep_piece(ws);
     switch (event) {
     case SPI_FRAME_MORE: break;
-    case SPI_FRAME_DATA:
-        if (!ws->inbox->parser.compressed)
-            ws->inbox->piece = data;
-        else if (is_open)
-            inflate_piece(ws, data);
-        break;
+    case SPI_FRAME_DATA: on_data(ws, data); break;
     case SPI_FRAME_MESSAGE:
         if (is_open && (!ws->inbox->parser.compressed || end_inflated(ws)))
             deliver(ws);

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "http/json.h"
+#include "http/websocket_client.h"
 #include "http/websocket_socket.h"
 
 enum { MAX_CONTROL = 125 };
@@ -13,14 +14,22 @@ static int closed_error(void)
     return spout_error_set(SPOUT_ECLOSED, "the WebSocket is closed");
 }
 
-int spi_websocket_send(spout_websocket *ws, spi_opcode opcode, spout_bytes payload)
+int spi_websocket_send_frame(
+    spout_websocket *ws, spi_opcode opcode, bool fin, bool compressed, spout_bytes payload)
 {
     if (!ws->exchange)
         return closed_error();
+    if (ws->client)
+        return spi_websocket_send_masked(ws, opcode, fin, compressed, payload);
     char head[14];
-    spout_bytes pieces[] = { { head, spi_frame_head(head, opcode, true, false, payload.len, NULL) },
-        payload };
+    size_t head_len = spi_frame_head(head, opcode, fin, compressed, payload.len, NULL);
+    spout_bytes pieces[] = { { head, head_len }, payload };
     return ws->exchange->ops->tunnel_write(ws->exchange, pieces, payload.len > 0 ? 2 : 1);
+}
+
+int spi_websocket_send(spout_websocket *ws, spi_opcode opcode, spout_bytes payload)
+{
+    return spi_websocket_send_frame(ws, opcode, true, false, payload);
 }
 
 bool spi_websocket_compresses(const spout_websocket *ws, size_t len)
@@ -43,7 +52,7 @@ static spi_deflate_setting setting_of(const spout_websocket *ws)
         .mem_level = (uint8_t)(mem_level < 1   ? 1
                                : mem_level > 9 ? 9
                                                : mem_level),
-        .window_bits = ws->server_bits };
+        .window_bits = ws->send_bits };
 }
 
 spi_deflater *spi_websocket_shared_deflater(const spout_websocket *ws)
@@ -56,11 +65,11 @@ spi_deflater *spi_websocket_shared_deflater(const spout_websocket *ws)
 
 static spi_deflater *deflater_of(spout_websocket *ws)
 {
-    if (!ws->server_takeover)
+    if (!ws->send_takeover)
         return spi_websocket_shared_deflater(ws);
-    if (!ws->deflater)
-        ws->deflater = spi_deflater_new(setting_of(ws));
-    return ws->deflater;
+    if (!ws->extra->deflater)
+        spi_websocket_need_extra(ws)->deflater = spi_deflater_new(setting_of(ws));
+    return ws->extra->deflater;
 }
 
 static int send_compressed(spout_websocket *ws, spi_opcode opcode, spout_bytes payload)
@@ -70,12 +79,9 @@ static int send_compressed(spout_websocket *ws, spi_opcode opcode, spout_bytes p
         return spi_websocket_send(ws, opcode, payload);
     spi_buffer *out = spi_deflate_scratch(ws->loop);
     int result = spi_deflater_run(deflater, payload, out);
-    if (result == 0 && (ws->server_takeover || spi_buffer_len(out) < payload.len)) {
-        char head[14];
-        size_t len = spi_buffer_len(out);
-        spout_bytes pieces[] = { { head, spi_frame_head(head, opcode, true, true, len, NULL) },
-            { spi_buffer_head(out), len } };
-        result = ws->exchange->ops->tunnel_write(ws->exchange, pieces, 2);
+    if (result == 0 && (ws->send_takeover || spi_buffer_len(out) < payload.len)) {
+        result = spi_websocket_send_frame(
+            ws, opcode, true, true, (spout_bytes){ spi_buffer_head(out), spi_buffer_len(out) });
     } else if (result == 0) {
         result = spi_websocket_send(ws, opcode, payload);
     }
@@ -119,7 +125,7 @@ size_t spi_websocket_max_queue(const spout_websocket *ws)
 }
 
 /* Waits, in a task that may, until the queue has fallen to the mark. */
-static int wait_for_room(spout_websocket *ws, size_t len)
+int spi_websocket_wait_for_room(spout_websocket *ws, size_t len)
 {
     size_t max = spi_websocket_max_queue(ws);
     size_t mark = max < SPI_WEBSOCKET_MARK ? max : SPI_WEBSOCKET_MARK;
@@ -139,7 +145,7 @@ static int wait_for_room(spout_websocket *ws, size_t len)
         ws->exchange->ops->tunnel_flush(ws->exchange);
         if (!ws->exchange || ws->exchange->ops->pending(ws->exchange) <= mark)
             continue;
-        int result = spi_wait(&ws->writers, "WebSocket writable");
+        int result = spi_wait(&spi_websocket_need_extra(ws)->writers, "WebSocket writable");
         if (result < 0)
             return result;
     }
@@ -159,9 +165,15 @@ int spout_websocket_write(spout_websocket *ws, spout_message message)
     if (result < 0)
         return result;
     spout_websocket_ref(ws);
-    result = wait_for_room(ws, message.len);
+    do {
+        result = ws->extra->outbox ? spi_websocket_await_outbox(ws) : 0;
+        if (result == 0)
+            result = spi_websocket_wait_for_room(ws, message.len);
+    } while (result == 0 && ws->extra->outbox);
     if (result == 0)
         result = spi_websocket_send_message(ws, message);
+    if (result == 0)
+        spi_loop_count(ws->loop, "websocket_sent", 1);
     spout_websocket_unref(ws);
     return result;
 }
@@ -195,6 +207,14 @@ int spout_websocket_ping(spout_websocket *ws, spout_bytes data)
     return spi_websocket_send(ws, SPI_OP_PING, data);
 }
 
+int spout_websocket_set_nodelay(spout_websocket *ws, bool on)
+{
+    if (ws->phase != SPI_WEBSOCKET_OPEN)
+        return closed_error();
+    const spi_exchange_ops *ops = ws->exchange->ops;
+    return ops->tunnel_set_nodelay ? ops->tunnel_set_nodelay(ws->exchange, on) : 0;
+}
+
 /* As much as fits into a close frame, cut at the end of a character. */
 static spout_bytes cut_reason(const char *reason)
 {
@@ -215,6 +235,8 @@ int spout_websocket_close(spout_websocket *ws, int code, const char *reason)
         return spout_error_set(SPOUT_EINVAL, "%d can't be sent as a close code", code);
     if (reason && !spi_is_utf8(reason, strlen(reason)))
         return spout_error_set(SPOUT_EINVAL, "a close reason must be UTF-8");
+    if (ws->client)
+        spi_websocket_client_closed_here(ws);
     spi_websocket_start_close(ws, code, cut_reason(reason));
     return 0;
 }

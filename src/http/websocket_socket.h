@@ -44,9 +44,11 @@ typedef enum spi_websocket_phase {
     SPI_WEBSOCKET_CLOSED
 } spi_websocket_phase;
 
+typedef struct spout_topic spout_topic;
+
 /* That a socket is a member of a topic: in the lists of both. */
 typedef struct spi_membership {
-    spi_list in_topic;
+    spi_list in_topic; /* once it gets what is published */
     spout_topic *topic;
     spout_websocket *ws;
     struct spi_membership *next; /* of the same socket */
@@ -55,9 +57,11 @@ typedef struct spi_membership {
 typedef struct spi_inbox {
     spi_frame_parser parser;
     bool between_frames;
-    bool has_message;       /* for .run */
-    spi_buffer assembly;    /* a message in pieces, or decompressed; stays until its handler has
+    bool has_message;    /* for .run */
+    spi_buffer assembly; /* a message in pieces, or decompressed; stays until its handler has
                                returned */
+    uint64_t delivered;  /* bytes of a message whose pieces go to .piece */
+    bool is_last;
     spi_inflater *inflater; /* lent by the loop while a message comes; NULL with takeover */
     spi_utf8_state utf8;    /* of a decompressed text */
     spout_bytes piece;      /* its latest piece, not copied yet: lies in the receive buffer */
@@ -70,6 +74,18 @@ typedef struct spi_inbox {
     spout_request *request; /* while .open runs; and where it lives, connection or not: */
     spi_exchange *request_exchange;
 } spi_inbox;
+
+/* What most sockets have no use for while they are idle. */
+typedef struct spi_websocket_extra {
+    char *close_reason, *subprotocol;
+    spi_deflater *deflater; /* with takeover, once it is needed */
+    spi_inflater *inflater;
+    struct spi_outbox *outbox; /* while a message is sent in pieces */
+    spi_list writers;          /* tasks that wait for room in the queue */
+    spout_endpoint peer;       /* once the exchange can't tell it */
+} spi_websocket_extra;
+
+extern const spi_websocket_extra spi_websocket_no_extra;
 
 struct spout_websocket {
     unsigned refs;    /* one is the library's, until the exchange is gone and .close has returned */
@@ -89,26 +105,28 @@ struct spout_websocket {
     bool run_due : 1;    /* .run has not been called yet */
     bool sequential : 1; /* .run has not returned yet */
     bool reading : 1;    /* .run waits for a message */
-    bool server_takeover : 1;
-    bool client_takeover : 1;
-    uint8_t server_bits;
+    bool send_takeover : 1;
+    bool receive_takeover : 1;
+    bool counted : 1; /* among the loop's "websockets" */
+    uint8_t send_bits;
     spi_exchange *exchange; /* NULL once it is gone */
     spout_loop *loop;
     const spout_websocket_handler *handler;
-    spi_inbox *inbox; /* NULL while idle */
-    char *close_reason, *subprotocol;
-    spi_deflater *deflater; /* with takeover, once it is needed */
-    spi_inflater *inflater;
+    spi_inbox *inbox;                 /* NULL while idle */
+    const spi_websocket_extra *extra; /* spi_websocket_no_extra, where there is nothing of it */
     spi_membership *memberships;
-    spi_list writers;    /* tasks that wait for room in the queue */
-    spi_timeout timeout; /* of the ping, or of the closing handshake */
-    spi_ready ready;     /* spi_websocket_settle_later */
-    spout_endpoint peer;
+    struct spi_websocket_client *client; /* http/websocket_client.h; NULL on a server */
+    spi_timeout timeout;                 /* of the ping, or of the closing handshake */
+    spi_ready ready;                     /* spi_websocket_settle_later */
     _Alignas(16) char state[];
 };
 
-_Static_assert(sizeof(spout_websocket) <= 192, "an idle socket is small");
-_Static_assert(sizeof(spi_membership) <= 48, "a membership is small");
+_Static_assert(sizeof(spout_websocket) <= 128, "an idle socket is small");
+_Static_assert(sizeof(spi_membership) <= 40, "a membership is small");
+
+/* To write to. */
+spi_websocket_extra *spi_websocket_need_extra(spout_websocket *ws);
+void spi_websocket_wake_writers(spout_websocket *ws);
 
 /* While a handler runs nothing else is handled; once we are closing there is nothing to handle. */
 static inline bool spi_websocket_must_wait(const spout_websocket *ws)
@@ -117,6 +135,12 @@ static inline bool spi_websocket_must_wait(const spout_websocket *ws)
 }
 
 size_t spi_websocket_max_queue(const spout_websocket *ws);
+
+/* A socket on an exchange, which calls spi_websocket_tunnel's functions with it. spi_websocket_begin
+   is for the time until spi_websocket_start: nothing is received yet, the current task may write. */
+spout_websocket *spi_websocket_new(spi_exchange *exchange, const spout_websocket_handler *handler);
+extern const spi_tunnel spi_websocket_tunnel;
+void spi_websocket_begin(spout_websocket *ws, const char *subprotocol, spout_request *request);
 
 /* Goes on, in the loop's next turn, with whatever is to be done: see settle() in websocket.c. */
 void spi_websocket_settle_later(spout_websocket *ws);
@@ -131,6 +155,30 @@ void spi_websocket_fail(spout_websocket *ws, int code, const char *reason);
 /* Nothing goes in or out any more. */
 void spi_websocket_ended(spout_websocket *ws);
 
+/* While a message is sent in pieces. */
+typedef struct spi_outbox {
+    spi_task *task; /* whose message it is */
+    bool begun;     /* its first fragment is out */
+    bool binary;
+    spi_utf8_state utf8;
+    spi_list held; /* what was published meanwhile */
+    size_t held_bytes;
+} spi_outbox;
+
+/* Keeps a published frame until the message is complete. */
+void spi_websocket_hold_blob(spout_websocket *ws, struct spi_blob *blob);
+void spi_websocket_drop_outbox(struct spi_outbox *outbox); /* NULL is fine */
+/* Waits for the end of a message in pieces that isn't the current task's. */
+int spi_websocket_await_outbox(spout_websocket *ws);
+/* Room in the queue for so many bytes: SPOUT_ELIMIT where nothing can wait for it. */
+int spi_websocket_wait_for_room(spout_websocket *ws, size_t len);
+/* A handler returns: a message in pieces that it began must be complete. */
+int spi_websocket_check_ended(const spout_websocket *ws);
+/* A published message can't be queued. The peer may be closed for it, in the loop's next turn. */
+void spi_websocket_queue_is_full(spout_websocket *ws, size_t dropped);
+
+int spi_websocket_send_frame(
+    spout_websocket *ws, spi_opcode opcode, bool fin, bool compressed, spout_bytes payload);
 /* One frame, at once or queued. SPOUT_ECLOSED, SPOUT_ELIMIT. */
 int spi_websocket_send(spout_websocket *ws, spi_opcode opcode, spout_bytes payload);
 /* A message, compressed where that was agreed and makes it smaller. */

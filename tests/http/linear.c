@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "http/body.h"
+#include "http/multipart.h"
 
 enum { MEMORY_FACTOR = 80, MEMORY_START = 64 * 1024 };
 
@@ -77,6 +78,21 @@ static void take_form(spout_bytes text)
     (void)spout_parse_multipart("multipart/form-data; boundary=b", text, &options, &form);
 }
 
+/* The same as it streams. */
+static void take_form_in_pieces(spout_bytes text)
+{
+    const spout_multipart_options options = { .max_parts = SIZE_MAX / 4 };
+    spi_multipart multipart;
+    must(spi_multipart_init(&multipart, "multipart/form-data; boundary=b", &options) == 0, "type");
+    spi_multipart_event event = SPI_MULTIPART_MORE;
+    for (size_t at = 0, used; at < text.len && event < SPI_MULTIPART_END; at += used) {
+        size_t len = text.len - at < 100 ? text.len - at : 100;
+        spout_bytes data;
+        event = spi_multipart_feed(&multipart, text.data + at, len, &used, &data);
+    }
+    spi_multipart_finish(&multipart);
+}
+
 static void take_chunks(spout_bytes text)
 {
     spi_body_decoder decoder;
@@ -123,7 +139,8 @@ static void take_ranges(spout_bytes text)
     (void)spout_parse_range(text.data, 1000, ranges, 16);
 }
 
-#define PART "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx\r\n"
+#define PART_HEAD "--b\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n"
+#define PART PART_HEAD "x\r\n"
 
 static const struct {
     const char *name;
@@ -141,6 +158,10 @@ static const struct {
     { "boundaries", take_form, "", "--b\r\n", "--b--\r\n" },
     { "boundary-beginnings", take_form, "", "\r\n--", "--b--\r\n" },
     { "parts", take_form, "", PART, "--b--\r\n" },
+    { "boundaries-in-pieces", take_form_in_pieces, "", "--b\r\n", "--b--\r\n" },
+    { "beginnings-in-pieces", take_form_in_pieces, PART_HEAD, "\r\n--", "\r\n--b--\r\n" },
+    { "padding-in-pieces", take_form_in_pieces, PART_HEAD, "\r\n--b   x", "\r\n--b--\r\n" },
+    { "parts-in-pieces", take_form_in_pieces, "", PART, "--b--\r\n" },
     { "part-parameters", take_form, "--b\r\nContent-Disposition: form-data; name=a", ";b=\"\\\"\"",
         "\r\n\r\n\r\n--b--\r\n" },
     { "chunks", take_chunks, "", "1;a=\"b\"\r\nx\r\n", "0\r\n\r\n" },

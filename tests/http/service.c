@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "loop/task.h"
+#include "net/transport.h"
 
 typedef struct echo_tunnel {
     spi_list node;
@@ -199,11 +200,13 @@ static int do_file(spi_exchange *exchange)
         return spout_error_set(SPOUT_ESYSTEM, "no file");
     int fd = dup(fileno(file));
     fclose(file);
-    if (send_reply_head(exchange, 200, (int64_t)len, false) < 0) {
-        close(fd);
+    spi_shared_file *shared = spi_shared_file_new(fd);
+    int result = send_reply_head(exchange, 200, (int64_t)len, false);
+    if (result == 0)
+        note(exchange, exchange->ops->send_file(exchange, shared, 0, (int64_t)len));
+    spi_shared_file_unref(shared);
+    if (result < 0)
         return -1;
-    }
-    note(exchange, exchange->ops->send_file(exchange, fd, 0, (int64_t)len));
     return note(exchange, exchange->ops->finish(exchange));
 }
 

@@ -113,7 +113,8 @@ static void calls_in_a_wrong_order_fail(void **state)
     assert_int_equal(ops->send_body(held, spout_bytes_of("x")), SPOUT_ESTATE);
     assert_int_equal(ops->finish(held), SPOUT_ESTATE);
     assert_int_equal(ops->send_head(held, &(spi_reply_head){ .status = 100 }), SPOUT_EINVAL);
-    assert_int_equal(ops->send_file(held, dup(0), -1, 1), SPOUT_EINVAL);
+    spi_shared_file file = { .refs = 1, .fd = 0 };
+    assert_int_equal(ops->send_file(held, &file, -1, 1), SPOUT_EINVAL);
     spout_bytes piece;
     assert_int_equal(ops->read_more(held, &piece), SPOUT_ESTATE);
     assert_int_equal(ops->send_head(held, &plain), 0);
@@ -153,7 +154,9 @@ static void an_exchange_outlives_its_peer(void **state)
     assert_string_equal(held->head.path, "/a");
     assert_int_equal(held->ops->send_head(held, &plain), SPOUT_ECLOSED);
     assert_int_equal(held->ops->send_continue(held), SPOUT_ECLOSED);
-    assert_int_equal(held->ops->send_file(held, dup(0), 0, 1), SPOUT_ECLOSED);
+    spi_shared_file file = { .refs = 1, .fd = 0 };
+    assert_int_equal(held->ops->send_file(held, &file, 0, 1), SPOUT_ECLOSED);
+    assert_int_equal(file.refs, 1);
     assert_int_equal(held->ops->finish(held), SPOUT_ECLOSED);
     assert_int_equal(held->ops->wait_writable(held), SPOUT_ECLOSED);
     assert_int_equal(held->ops->upgrade(held, &plain, NULL, NULL), SPOUT_ECLOSED);
@@ -365,6 +368,44 @@ static void act(kit_peer *peer, uint32_t choice, uint32_t random)
     }
 }
 
+/* For a minute, 64 KiB of a reply every four seconds; how many times that went well. */
+static int sip(int64_t min_write_rate)
+{
+    enum { SIPS = 15, SIP = 64 * 1024 };
+    static char sink[SIP];
+    kit.options.min_write_rate = min_write_rate;
+    kit_peer *peer = kit_connect(&kit, 0);
+    peer->held = true;
+    (void)kit_ask(&kit, peer, "GET /big?8000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    int sips = 0;
+    while (sips < SIPS && spout_http_server_connections(kit.server) > 0) {
+        kit_advance(&kit, 4000);
+        sips += read(peer->fd, sink, SIP) > 0;
+        kit_pump(&kit);
+    }
+    return sips;
+}
+
+static void a_reply_may_be_taken_slowly(void **state)
+{
+    (void)state;
+    assert_int_equal(sip(1000), 15);
+    assert_int_equal(spout_http_server_connections(kit.server), 1);
+}
+
+static void a_reply_may_not_be_sipped_for_ever(void **state)
+{
+    (void)state;
+    assert_in_range(sip(1000 * 1000), 3, 6);
+    assert_int_equal(spout_http_server_connections(kit.server), 0);
+}
+
+static void no_rate_is_no_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(sip(SPOUT_NONE), 15);
+}
+
 /* Whatever clients do in whatever order: no handler, connection or tunnel is left when they are
    gone. */
 static void nothing_is_left_of_careless_clients(void **state)
@@ -414,6 +455,9 @@ int main(void)
         held_test(limits_may_be_raised_before_the_first_read),
         held_test(the_next_request_waits_for_the_release),
         kit_test(pieces_don_t_matter),
+        kit_test(a_reply_may_be_taken_slowly),
+        kit_test(a_reply_may_not_be_sipped_for_ever),
+        kit_test(no_rate_is_no_limit),
         kit_test(nothing_is_left_of_careless_clients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,20 @@ static void test_utf8_or_replacement(void **state)
         spout_utf8_or_replacement(spout_bytes_of("\xff\x61\xc3")), "\xef\xbf\xbd\x61\xef\xbf\xbd");
     assert_string_equal(
         spout_utf8_or_replacement(spout_bytes_of("\xc0\x80")), "\xef\xbf\xbd\xef\xbf\xbd");
+    static const struct {
+        const char *text;
+        size_t mistakes;
+    } broken[] = { { "\xc3", 1 }, { "\xe2\x82", 1 }, { "\xf0\x9f", 1 }, { "\xf0\x9f\x92", 1 },
+        { "\xf4\x8f", 1 }, { "\xe0\xa0", 1 }, { "\xed\x9f", 1 }, { "\xe0\x80", 2 },
+        { "\xed\xa0\x80", 3 }, { "\xf0\x80\x80", 3 }, { "\xf4\x90\x80\x80", 4 }, { "\xf5\x80", 2 },
+        { "\xfe\xff", 2 }, { "\x80", 1 }, { "\xf0\x9f\xf0\x9f", 2 }, { "\xe2\x82\xe2\x82", 2 } };
+    for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
+        char *text = spout_scope_format("%s(", broken[i].text);
+        const char *mended = spout_utf8_or_replacement(spout_bytes_of(text));
+        assert_int_equal(strlen(mended), 3 * broken[i].mistakes + 1);
+    }
+    assert_string_equal(
+        spout_utf8_or_replacement((spout_bytes){ "\0\xc3", 2 }), "\xef\xbf\xbd\xef\xbf\xbd");
 }
 
 static void test_squeeze(void **state)

@@ -38,8 +38,25 @@ static void test_table(void **state)
     }
 }
 
+static void test_strong(void **state)
+{
+    (void)state;
+    assert_true(spout_etag_is_matched("\"a\"", "\"a\""));
+    assert_true(spout_etag_is_matched("W/\"a\", \"b\",,\"a\"", "\"a\""));
+    assert_true(spout_etag_is_matched(" *", "\"a\""));
+    assert_true(spout_etag_is_matched("*", "W/\"a\""));
+    assert_false(spout_etag_is_matched("W/\"a\"", "\"a\""));
+    assert_false(spout_etag_is_matched("\"a\"", "W/\"a\""));
+    assert_false(spout_etag_is_matched("W/\"a\"", "W/\"a\""));
+    assert_false(spout_etag_is_matched("\"b\"", "\"a\""));
+    assert_false(spout_etag_is_matched("*\"a\"", "\"a\""));
+    assert_false(spout_etag_is_matched("", "\"a\""));
+    assert_false(spout_etag_is_matched(NULL, "\"a\""));
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_table) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_table),
+        cmocka_unit_test(test_strong) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

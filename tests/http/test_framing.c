@@ -127,7 +127,9 @@ static void test_host(void **state)
         int status;
     } hosts[] = {
         { "1.1", "Host: a\r\n", 0 },
-        { "1.1", "Host:\r\n", 0 },
+        { "1.1", "Host:\r\n", -400 },
+        { "1.1", "Host: :80\r\n", -400 },
+        { "1.0", "Host:\r\n", 0 },
         { "1.1", "hOsT: [::1]:80\r\n", 0 },
         { "1.0", "", 0 },
         { "1.1", "", -400 },

@@ -43,6 +43,34 @@ static void what_is_not_json_is_told_with_its_place(void **state)
     }
 }
 
+/* Names with a NUL take a way of their own. */
+static void a_name_may_hold_an_escaped_nul(void **state)
+{
+    (void)state;
+    static const char *const texts[][2] = {
+        { "{\"a\\u0000b\":1}", NULL },
+        { " { \"\\u0000\" : [ 1 , -2.5 , \"a\\\"]}\" , true , null , { } , [ ] ] "
+          ",\n\"b\":{\"a\\u0000\":{}}}\t",
+            "{\"\\u0000\":[1,-2.5,\"a\\\"]}\",true,null,{},[]],\"b\":{\"a\\u0000\":{}}}" },
+        { "[{\"a\\u0000\":1,\"a\":2,\"a\\u0000\":3}]", "[{\"a\\u0000\":3,\"a\":2}]" },
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        json_t *value = spout_json_parse(spout_bytes_of(texts[i][0]));
+        assert_non_null(value);
+        size_t len;
+        char *back = spi_json_dump(value, &len);
+        assert_string_equal(back, texts[i][1] ? texts[i][1] : texts[i][0]);
+        spi_free(back);
+        json_decref(value);
+    }
+    static const char *const bad[] = { "{\"\\u0000\":1", "{\"\\u0000\":1}x", "{\"\\u0000\" 1}",
+        "{\"\\u0000\":}", "{\"\\u0000\":1,}", "{\"\\u0000\":[1,]}", "{\"\\u0000\":[1 2]}",
+        "{\"\\u0000\":1,2:3}", "{\"\\u0000\":\"a}", "{\"\\u0000\":01}", "{\"\\u0000\":1 \"a\":2}",
+        "{\"\\u0000", "{\"\\u0000\\\":1}", "{\"\\u0000\xff\":1}", "{,\"\\u0000\":1}" };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        assert_null(spout_json_parse(spout_bytes_of(bad[i])));
+}
+
 static void a_nul_byte_ends_nothing(void **state)
 {
     (void)state;
@@ -131,6 +159,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_value_is_read),
         cmocka_unit_test(what_is_not_json_is_told_with_its_place),
+        cmocka_unit_test(a_name_may_hold_an_escaped_nul),
         cmocka_unit_test(a_nul_byte_ends_nothing),
         cmocka_unit_test(depth_is_limited_in_texts),
         cmocka_unit_test(brackets_in_strings_do_not_count),

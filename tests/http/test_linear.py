@@ -16,7 +16,8 @@ import taptest  # noqa: E402
 
 PROGRAM = sys.argv.pop(1)
 WORST = 2.3  # for each doubling; quadratic would be 4
-LARGEST = {"query": 600_000, "query-names": 200_000, "parts": 500_000, "boundaries": 1 << 20, "boundary-beginnings": 1 << 20}
+LARGEST = {"query": 600_000, "query-names": 200_000, "parts": 500_000, "boundaries": 1 << 20, "boundary-beginnings": 1 << 20,
+           "parts-in-pieces": 500_000, "beginnings-in-pieces": 1 << 20}
 HEADER = 64 * 1024  # what a head may have
 
 

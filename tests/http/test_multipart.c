@@ -2,7 +2,9 @@
 #include <spout/httputil.h>
 
 #include "base/text.h"
+#include "http/multipart.h"
 
+#include "cut.h"
 #include "scope.h"
 
 #include <setjmp.h>
@@ -202,7 +204,10 @@ static void test_part_headers(void **state)
         { DISPOSITION "name=a\rX: y\r\n", NULL },
         { DISPOSITION "name=a\nX: y\r\n", NULL },
         { DISPOSITION "name=a\x01\r\n", NULL },
-        { DISPOSITION "name=a\r\n folded\r\n", NULL },
+        { DISPOSITION "name=a;\r\n filename=f;\r\n\tx=\"y\r\n z\"\r\nX: y\r\n", "a/f" },
+        { "Content-Disposition:\r\n form-data; name=a\r\nX:\r\n \r\n y\r\n", "a" },
+        { " " DISPOSITION "name=a\r\n", NULL },
+        { "X\r\n : y\r\n" DISPOSITION "name=a\r\n", NULL },
         { DISPOSITION "name=a\r\nno colon\r\n", NULL },
         { DISPOSITION "name=a\r\nX : y\r\n", NULL },
         { DISPOSITION "name=a\r\n: y\r\n", NULL },
@@ -293,6 +298,113 @@ static void test_near_boundaries(void **state)
     free(body);
 }
 
+/* What a form says, however it is cut: "name/filename/type=content;" for each part, "!" for what is
+   refused. */
+static const char *told_in_pieces(const char *type, spout_bytes body, size_t first, cutter cut)
+{
+    spi_multipart multipart;
+    spi_buffer told;
+    spi_buffer_init(&told, 1 << 20);
+    int result = spi_multipart_init(&multipart, type, NULL);
+    bool in_part = false, ended = false;
+    for (size_t at = 0; result == 0 && at < body.len && !ended;) {
+        size_t len = first ? first : next_cut(&cut, body.len - at), done = 0;
+        char *piece = malloc(len); /* so that nobody looks beyond it */
+        memcpy(piece, body.data + at, len);
+        at += len;
+        first = 0;
+        spi_multipart_event event;
+        do {
+            spout_bytes data;
+            size_t used;
+            spi_part_head part;
+            event = spi_multipart_feed(&multipart, piece + done, len - done, &used, &data);
+            done += used;
+            if (event == SPI_MULTIPART_HEAD && spi_part_head_parse(data, &part) < 0)
+                event = SPI_MULTIPART_BAD;
+            if (event == SPI_MULTIPART_HEAD) {
+                in_part = true;
+                result = spi_buffer_append_format(&told, "%.*s/%s/%s=", (int)part.name.len,
+                    part.name.data, part.filename ? part.filename : "", part.content_type);
+            } else if (event == SPI_MULTIPART_DATA) {
+                assert_true(data.len > 0);
+                result = spi_buffer_append(&told, data.data, data.len);
+            } else if (event == SPI_MULTIPART_DONE) {
+                in_part = false;
+                result = spi_buffer_append_char(&told, ';');
+            }
+        } while (event != SPI_MULTIPART_MORE && event != SPI_MULTIPART_END &&
+                 event != SPI_MULTIPART_BAD);
+        free(piece);
+        ended = event == SPI_MULTIPART_END;
+        if (event == SPI_MULTIPART_BAD)
+            result = SPOUT_EPROTO;
+        if (event == SPI_MULTIPART_MORE)
+            assert_int_equal(done, len);
+    }
+    if (result == 0)
+        result = spi_multipart_end_input(&multipart);
+    if (result == 0 && in_part)
+        assert_int_equal(spi_buffer_append_char(&told, ';'), 0);
+    const char *text = result < 0 ? "!" : spout_scope_text(spi_buffer_text(&told));
+    spi_multipart_finish(&multipart);
+    spi_buffer_release(&told);
+    return text;
+}
+
+static const char *told_whole(const char *type, spout_bytes body)
+{
+    return told_in_pieces(type, body, body.len, (cutter){ 0 });
+}
+
+static const char *const cut_bodies[] = {
+    "--b\r\n" FIELD("a") "1\r\n--b\r\n" FILE_HEAD("f", "x") "Content-Type: text/plain\r\n\r\n"
+                                                            "line 1\r\nline 2\r\n\r\n--b\r\n" FIELD(
+                                                                "a") "\r\n--b--\r\n",
+    "preamble\r\n--b \t\r\n" FIELD("a") "\r\n--bx\r\n--b-\r\n--b \t\r--b--\r\n--b--x\r\n--b--",
+    "--bx\r\n--b\r\n" FIELD("a") "\r\r\n\r\n-\r\n--\r\n--b\r\r\n--b--\t \r\nepilogue --b\r\n--b",
+    "--b\r\n" FIELD("a") "--b\r\n" FIELD("c") "--b\r\r\n--b-- ",
+    "--b--",
+    "--b--\r\n",
+    "x\r\n--b--\r\n",
+    "--b\r\nX: y\r\n\r\nv\r\n--b--",
+    "--b\r\n" FIELD("a") "v\r\n--b",
+    "--b\r\n" FIELD("a") "v\r\n--b--\r",
+    "--b\r\nContent-Disposition: form-data; name=a\n\r\nv\r\n--b--",
+};
+
+static void every_cut_gives_the_same(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cut_bodies / sizeof cut_bodies[0]; i++) {
+        spout_bytes body = spout_bytes_of(cut_bodies[i]);
+        const char *whole = told_whole(TYPE, body);
+        for (size_t first = 1; first < body.len; first++)
+            assert_string_equal(told_in_pieces(TYPE, body, first, (cutter){ 0 }), whole);
+        for (uint32_t seed = 1; seed < CUTS; seed++)
+            assert_string_equal(told_in_pieces(TYPE, body, 0, (cutter){ seed }), whole);
+    }
+    assert_string_equal(told_whole(TYPE, spout_bytes_of(cut_bodies[0])),
+        "a//=1;f/x/text/plain=line 1\r\nline 2\r\n;a//=;");
+    assert_string_equal(told_whole(TYPE, spout_bytes_of(cut_bodies[6])), "!");
+    assert_string_equal(told_whole(TYPE, spout_bytes_of(cut_bodies[9])), "a//=v;");
+}
+
+/* Blanks behind a boundary are for nobody to count: there are not many. */
+static void padding_has_a_limit(void **state)
+{
+    (void)state;
+    spout_multipart form;
+    for (int count = SPI_PADDING_MAX - 1; count < SPI_PADDING_MAX + 2; count++) {
+        char *body = spout_scope_format(
+            "--b%*s\r\n" FIELD("a") "v\r\n--b--%*s\r\n", count, "", count, "");
+        int expected = count <= SPI_PADDING_MAX ? 0 : SPOUT_EPROTO;
+        assert_int_equal(parse(TYPE, body, &form), expected);
+        assert_string_equal(told_in_pieces(TYPE, spout_bytes_of(body), 0, (cutter){ 1 }),
+            expected == 0 ? "a//=v;" : "!");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +416,8 @@ int main(void)
         scoped_test(test_part_limit),
         scoped_test(test_header_limit),
         scoped_test(test_near_boundaries),
+        scoped_test(every_cut_gives_the_same),
+        scoped_test(padding_has_a_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

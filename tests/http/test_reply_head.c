@@ -77,6 +77,9 @@ static void an_upgrade_says_so(void **state)
     out[len] = '\0';
     assert_string_equal(
         out, "HTTP/1.1 101 Switching Protocols\r\nA: b\r\nConnection: Upgrade\r\n\r\n");
+    expect(1, SPI_METHOD_GET, &(spi_reply_head){ .status = 426, .content_length = 0 }, true,
+        "HTTP/1.1 426 Upgrade Required\r\nContent-Length: 0\r\nConnection: Upgrade\r\nConnection: "
+        "close\r\n\r\n");
 }
 
 static void counts_the_body(void **state)

@@ -136,6 +136,32 @@ static void takes_an_open_socket(void **state)
     assert_true(spout_http_server_add_socket(kit.server, -1) < 0);
 }
 
+static void takes_open_sockets_all_or_none(void **state)
+{
+    (void)state;
+    spout_listener opened[3];
+    const char *const proxies[] = { "127.0.0.1", NULL }, *const nonsense[] = { "nonsense", NULL };
+    static const char header[] = "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" HELLO;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(
+            spout_bind_sockets(&(spout_listen_options){ .address = "127.0.0.1" }, &opened[i], 1),
+            1);
+    opened[2].fd = -1;
+    kit_make_server(&kit);
+    assert_true(spout_http_server_add_sockets(kit.server, opened, 3, NULL) < 0);
+    assert_int_equal(spout_http_server_add_sockets(kit.server, opened, 2,
+                         &(spout_listen_options){ .proxies = nonsense }),
+        SPOUT_EINVAL);
+    assert_int_equal(spout_http_server_add_sockets(
+                         kit.server, opened, 2, &(spout_listen_options){ .proxies = proxies }),
+        0);
+    kit_peer *peer = connect_tcp(0, opened[1].port);
+    assert_int_equal(send(peer->fd, header, strlen(header), 0), strlen(header));
+    assert_non_null(strstr(wait_for(peer), "Hello, world"));
+    close(peer->fd);
+    peer->fd = -1;
+}
+
 static void refuses_unsound_options(void **state)
 {
     (void)state;
@@ -144,6 +170,11 @@ static void refuses_unsound_options(void **state)
     assert_int_equal(spout_error_code_current(), SPOUT_EINVAL);
     const spout_http_server_options gopher = { .protocol = "gopher" };
     assert_null(spi_http_server_new(&test_service_table, &kit.service, &gopher));
+    const spout_http_server_options both = { .xheaders = true, .forwarded = true };
+    assert_null(spi_http_server_new(&test_service_table, &kit.service, &both));
+    assert_int_equal(spout_error_code_current(), SPOUT_EINVAL);
+    const spout_http_server_options rate = { .min_body_rate = -3 };
+    assert_null(spi_http_server_new(&test_service_table, &kit.service, &rate));
     const char *const nonsense[] = { "10.0.0.0/8", "nonsense", NULL };
     const spout_http_server_options proxies = { .trusted_downstream = nonsense };
     assert_null(spi_http_server_new(&test_service_table, &kit.service, &proxies));
@@ -234,6 +265,7 @@ int main(void)
         server_test(stop_leaves_connections_open),
         server_test(a_port_in_use_is_an_error),
         server_test(takes_an_open_socket),
+        server_test(takes_open_sockets_all_or_none),
         server_test(refuses_unsound_options),
         server_test(freeing_cuts_every_connection),
         server_test(draining_nothing_is_done_at_once),

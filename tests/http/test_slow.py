@@ -55,6 +55,12 @@ class Slow(unittest.TestCase):
         self.addCleanup(client.close)
         return client
 
+    def begin(self, kind):
+        """A slow client that has said what it says; at once, before the limit for idle ones."""
+        client = self.connect(kind == "read")
+        client.sendall(BEGINNINGS[kind])
+        return client
+
     def ask(self, drips=()):
         """How long requests take; between them each of `drips` gets a byte now and then."""
         client, times = self.connect(), []
@@ -88,9 +94,7 @@ class Slow(unittest.TestCase):
     def check(self, kind):
         before = self.descriptors()
         unloaded = self.ask()
-        slow = [self.connect(kind == "read") for _ in range(SLOW)]
-        for client in slow:
-            client.sendall(BEGINNINGS[kind])
+        slow = [self.begin(kind) for _ in range(SLOW)]
         loaded = self.ask([] if kind == "read" else slow)
         self.assertLessEqual(loaded, 3 * unloaded + 0.010)
         self.wait_until_shed(before)
@@ -101,6 +105,21 @@ class Slow(unittest.TestCase):
 
     def test_bodies(self):
         self.check("body")
+
+    def test_dripped_bodies(self):
+        """A byte now and then is progress, so that nothing times out, but it is less than the minimum rate."""
+        before = self.descriptors()
+        slow = [self.begin("body") for _ in range(SLOW)]
+        start = time.monotonic()
+        while self.descriptors() > before + 1:
+            self.assertLess(time.monotonic() - start, PATIENCE, f"{self.descriptors() - before} were not shed")
+            for client in slow:
+                try:
+                    client.send(b"x")
+                except OSError:
+                    pass  # it has been shed already
+            self.ask()
+        self.assertGreater(time.monotonic() - start, 9, "the first ten seconds are free")
 
     def test_readers(self):
         self.check("read")

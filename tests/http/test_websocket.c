@@ -286,8 +286,8 @@ static void is_aligned_and_small(void **state)
     (void)state;
     spout_websocket *ws = connect_client(&c, &noting);
     assert_int_equal((uintptr_t)spout_websocket_state(ws) % 16, 0);
-    assert_true(sizeof *ws <= 176);
-    assert_true(sizeof(spi_membership) <= 48);
+    assert_true(sizeof *ws <= 128);
+    assert_true(sizeof(spi_membership) <= 40);
 }
 
 int main(void)

@@ -86,6 +86,50 @@ static void send_packed(client *c, unsigned first, const char *data, size_t len)
 #define AAAA "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define BBBB "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 
+static int note_message(spout_websocket *ws, spout_message message)
+{
+    (void)ws;
+    note("%c%zu:%.5s", message.binary ? 'b' : 't', message.len, message.data);
+    return 0;
+}
+
+static void add_packed(spi_buffer *stream, unsigned first, const char *data, size_t len)
+{
+    spi_buffer packed = pack(data, len);
+    size_t half = spi_buffer_len(&packed) / 2;
+    add_frame(stream, first | RSV1, spi_buffer_head(&packed), half);
+    add_frame(stream, PING, "p", 1);
+    add_frame(stream, FIN, spi_buffer_head(&packed) + half, spi_buffer_len(&packed) - half);
+    spi_buffer_release(&packed);
+}
+
+/* A compressed stream that is cut anywhere means the same. */
+static void doesnt_mind_where_it_is_cut(void **state)
+{
+    (void)state;
+    static const spout_websocket_handler noting = { .message = note_message,
+        .compression = &by_default };
+    static const char expected[] = "t73:aaaaa b73:bbbbb t5:plain ";
+    spi_buffer stream;
+    spi_buffer_init(&stream, 4096);
+    add_packed(&stream, 1, AAAA, strlen(AAAA));
+    add_packed(&stream, 2, BBBB, strlen(BBBB));
+    add_frame(&stream, TEXT, "plain", 5);
+    size_t len = spi_buffer_len(&stream);
+    client c;
+    connect_packed(&c, &noting);
+    for (size_t cut = 0; cut <= len; cut++) {
+        deliver_bytes(&c, spi_buffer_head(&stream), cut);
+        deliver_bytes(&c, spi_buffer_head(&stream) + cut, len - cut);
+        assert_trace(expected);
+    }
+    for (size_t i = 0; i < len; i++)
+        deliver_bytes(&c, spi_buffer_head(&stream) + i, 1);
+    assert_trace(expected);
+    spi_buffer_release(&stream);
+    client_finish(&c);
+}
+
 static void is_agreed_or_not(void **state)
 {
     (void)state;
@@ -120,8 +164,8 @@ static void echoes_without_context(void **state)
         expect_text(&c, "");
     }
     assert_null(ws->inbox);
-    assert_null(ws->deflater);
-    assert_null(ws->inflater);
+    assert_null(ws->extra->deflater);
+    assert_null(ws->extra->inflater);
     client_finish(&c);
 }
 
@@ -344,6 +388,7 @@ int main(void)
 #define with_loop(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         with_loop(is_agreed_or_not),
+        with_loop(doesnt_mind_where_it_is_cut),
         with_loop(echoes_without_context),
         with_loop(echoes_with_context),
         with_loop(takes_fragments_with_pings_between),

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include <spout/log.h>
 #include <spout/memory.h>
 #include <spout/task.h>
+#include <spout/topic.h>
 
 #include "base/buffer.h"
 #include "http/frame.h"
@@ -102,10 +104,13 @@ static int64_t read_wall(void *self)
     return 784111777000000;
 }
 
+static int lines;
+
 static void drop_line(void *self, const spout_log_record *record)
 {
     (void)self;
     (void)record;
+    lines++;
 }
 
 static int set_up(void **state)
@@ -391,6 +396,103 @@ static void topic_closes_who_does_not_read(void **state)
     spout_topic_free(topic);
 }
 
+/* What its queue had room for comes, and then the latest; what lies between is counted. */
+static void topic_drops_the_oldest(void **state)
+{
+    (void)state;
+    static const spout_websocket_handler member = {
+        .close = note_close, .max_queue_size = 50 * 1000, .queue_policy = SPOUT_QUEUE_DROP_OLDEST
+    };
+    enum { COUNT = 200, SIZE = 10 * 1000, FRAME = SIZE + 4 };
+    spout_topic *topic = spout_topic_new();
+    int slow = connect_socket(&member);
+    assert_int_equal(spout_topic_join(topic, newest), 0);
+    static char piece[SIZE], all[COUNT * FRAME];
+    lines = 0;
+    for (int i = 0; i < COUNT; i++) {
+        memset(piece, i, sizeof piece);
+        size_t count = 0;
+        assert_int_equal(spout_topic_publish_except(
+                             topic, (spout_message){ piece, sizeof piece, true }, NULL, &count),
+            0);
+        assert_int_equal(count, 1);
+        turn();
+    }
+    assert_int_equal(lines, 1);
+    uint32_t dropped = spout_websocket_dropped(newest);
+    assert_in_range(dropped, 1, COUNT - 5);
+    size_t total = 0, got;
+    while ((got = receive(slow, all + total, sizeof all - total)) > 0) {
+        total += got;
+        turn();
+    }
+    assert_int_equal(total, (COUNT - dropped) * FRAME);
+    int last = -1, gaps = 0;
+    for (size_t at = 0; at < total; at += FRAME) {
+        int number = (unsigned char)all[at + 4];
+        assert_int_equal((unsigned char)all[at + FRAME - 1], number);
+        assert_true(number > last);
+        gaps += number > last + 1;
+        last = number;
+    }
+    assert_int_equal(last, COUNT - 1);
+    assert_int_equal(gaps, 1);
+    close(slow);
+    turn();
+    spout_topic_free(topic);
+}
+
+static void allow_descriptors(rlim_t count)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur < count)
+        limit.rlim_cur = limit.rlim_max < count ? limit.rlim_max : count;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* Everyone else has each message as soon as it is published, whatever becomes of the one that
+   doesn't read; it costs no more than its queue may hold, and is told once. */
+static void one_of_a_thousand_does_not_read(void **state)
+{
+    (void)state;
+    enum { COUNT = 1000, SIZE = 2000, ROUNDS = 500, MAX = 200 * 1000 };
+    static const spout_queue_policy policies[] = { SPOUT_QUEUE_CLOSE_1013, SPOUT_QUEUE_DROP_NEWEST,
+        SPOUT_QUEUE_DROP_OLDEST };
+    static int fds[COUNT];
+    static char piece[SIZE], sink[65536];
+    allow_descriptors(2 * COUNT + 100);
+    for (size_t p = 0; p < sizeof policies / sizeof policies[0]; p++) {
+        const spout_websocket_handler member = { .max_queue_size = MAX,
+            .queue_policy = policies[p] };
+        spout_topic *topic = spout_topic_new();
+        for (int i = 0; i < COUNT; i++) {
+            fds[i] = connect_socket(&member);
+            assert_int_equal(spout_topic_join(topic, newest), 0);
+        }
+        lines = 0;
+        size_t before = heap_bytes, most = 0;
+        for (int round = 0; round < ROUNDS; round++) {
+            assert_int_equal(
+                spout_topic_publish(topic, (spout_message){ piece, sizeof piece, true }), 0);
+            for (int i = 1; i < COUNT; i++)
+                assert_int_equal(receive(fds[i], sink, sizeof sink), SIZE + 4);
+            most = heap_bytes > most ? heap_bytes : most;
+            turn();
+        }
+        assert_in_range(most - before, 1, MAX + MAX / 4);
+        assert_int_equal(lines, 1);
+        assert_int_equal(
+            spout_topic_count(topic), policies[p] == SPOUT_QUEUE_CLOSE_1013 ? COUNT - 1 : COUNT);
+        for (int i = 0; i < COUNT; i++)
+            close(fds[i]);
+        turn();
+        clock_ms += 5000;
+        turn();
+        spout_topic_free(topic);
+    }
+}
+
 static void check_idle_size(const spout_websocket_handler *kind)
 {
     enum { COUNT = 200 };
@@ -461,6 +563,8 @@ int main(void)
         on_server(writer_waits_for_a_slow_reader),
         on_server(echoes_large_messages),
         on_server(topic_closes_who_does_not_read),
+        on_server(topic_drops_the_oldest),
+        on_server(one_of_a_thousand_does_not_read),
         on_server(is_small_while_idle),
         on_server(is_small_while_idle_with_compression),
     };

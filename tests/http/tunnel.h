@@ -23,6 +23,7 @@
 #include <spout/task.h>
 
 #include "base/memory.h"
+#include "http/topic.h"
 #include "http/websocket_socket.h"
 #include "net/transport.h"
 

@@ -442,6 +442,8 @@ static void run_server(wire_script *script, int number, const char *rest)
         { "max_connections", &options->max_connections },
         { "request_timeout_ms", &options->request_timeout_ms },
         { "chunk_size", &options->chunk_size },
+        { "min_body_rate", &options->min_body_rate },
+        { "min_write_rate", &options->min_write_rate },
     };
     char name[32];
     long long value;
@@ -453,6 +455,7 @@ static void run_server(wire_script *script, int number, const char *rest)
     static const char *const proxies[] = { "192.0.2.0/24", "10.0.0.0/8", NULL };
     static const char *const others[] = { "10.0.0.0/8", NULL };
     options->decompress_request = strstr(rest, "decompress_request") != NULL;
+    options->forwarded = strstr(rest, "forwarded") != NULL;
     options->xheaders = strstr(rest, "xheaders") != NULL;
     if (strstr(rest, "trusts_us"))
         options->trusted_downstream = proxies;
