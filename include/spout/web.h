@@ -88,7 +88,8 @@ struct spout_handler {
 
     /* GET upgrades; one that asks for no upgrade goes to .get, or 400. */
     const struct spout_websocket_handler *websocket;
-    /* GET and HEAD serve files; the pattern captures {path:path} or one group. */
+    /* GET and HEAD serve files; the pattern captures {path:path} or one group. See
+       <spout/static.h>. */
     const struct spout_static_options *static_files;
 
     const void *config;  /* spout_config(r) */
@@ -102,8 +103,8 @@ struct spout_handler {
     int removeslash;     /* the other way round */
     int etag;            /* automatic ETag and 304 for complete 200 replies to GET and HEAD: on */
     int compress_response; /* unset in all bases: the application's */
-    int64_t max_body_size; /* instead of the server's; SPOUT_NONE: no limit */
-    int64_t body_timeout_ms;
+    /* Instead of the server's; SPOUT_NONE: no limit. */
+    int64_t max_body_size, body_timeout_ms, min_body_rate, request_timeout_ms;
     const char *login_url;                 /* instead of the application's */
     spout_method *const *middleware;       /* ended by NULL: <spout/middleware.h> */
     const struct spout_cors_options *cors; /* the same page */
@@ -111,6 +112,12 @@ struct spout_handler {
        look there: the patterns of the table are for the whole path again. Where none of them
        matches, the outer table goes on. All other members are unused then. */
     const struct spout_route *routes;
+    /* The request is another application's from here on (FallbackHandler): its routes, handlers,
+       limits and log; the path stays as it is. Called when the head is there, on the loop: may look
+       at the request, neither write nor suspend. NULL with the error set fails the request (500
+       unless spout_fail said otherwise). The other application is one of the same loop, and lives
+       at least as long as this one. Nothing else of this handler counts then but .config. */
+    spout_application *(*fallback)(spout_request *r);
     void *reserved[4];
 };
 
@@ -145,15 +152,17 @@ typedef struct spout_application_options {
     spout_log_function *log_function; /* instead of the access log; spout_no_log switches it off */
     spout_access_log_format access_log;
     const char *request_id_header; /* "X-Request-Id": read, sent back and logged; NULL: off */
-    bool serve_traceback;          /* error pages show message and causes: for development */
-    const char *server_header;     /* NULL: "Waterspout/VERSION"; "": none */
+    /* Error pages show message, causes and request (but its cookies and Authorization): for
+       development. */
+    bool serve_traceback;
+    const char *server_header; /* NULL: "Waterspout/VERSION"; "": none */
 
     /* Replies of types that shrink (text, JSON, JavaScript, XML, SVG) are sent as the client likes
        them best: brotli where the library was built with it, gzip, or plain. Complete ones from
        1,024 bytes on, and each part that is flushed. They vary by Accept-Encoding; an automatic
        ETag differs for each coding, a strong one of the handler becomes weak. Not for 206, files
-       that are sent from disk, what has a Content-Encoding, Cache-Control: no-transform. Don't
-       compress pages that show secrets next to what the client has sent (BREACH). */
+       of more than 64 KiB, what has a Content-Encoding, Cache-Control: no-transform. Don't compress
+       pages that show secrets next to what the client has sent (BREACH). */
     bool compress_response;
 
     /* Keys for signed cookies and sessions, see <spout/cookies.h>: one, or several ended by { 0 },
@@ -168,7 +177,17 @@ typedef struct spout_application_options {
     const char *xsrf_cookie_name; /* NULL: "_xsrf"; "__Host-xsrf" keeps subdomains out */
     const struct spout_cookie_options *xsrf_cookie_options; /* copied */
     const struct spout_session_options *session;            /* NULL: none; see <spout/session.h> */
-    const char *login_url;    /* where .authenticated handlers send those who aren't */
+    const char *login_url; /* where .authenticated handlers send those who aren't */
+
+    /* A folder whose files are served before all routes, below .static_url_prefix, and as
+       /robots.txt and /favicon.ico; spout_static_url makes the URLs. See <spout/static.h>. NULL:
+       none. */
+    const char *static_path;
+    const char *static_url_prefix; /* with its slashes; NULL: "/static/" */
+    /* What these routes' handler has as .base (static_handler_class); of .static_files of its own
+       all members count but the path. NULL: nothing. */
+    const spout_handler *static_handler;
+
     const char *default_host; /* requests for other hosts see the routes of this one too */
 
     spout_http_server_options http;
@@ -224,6 +243,7 @@ SPOUT_API const char *spout_protocol(spout_request *r);     /* "http" or "https"
 struct spout_tls_info;
 SPOUT_API int spout_request_tls_info(spout_request *r, struct spout_tls_info *ret_info);
 SPOUT_API const char *spout_host(spout_request *r);      /* host[:port], lower-cased */
+SPOUT_API const char *spout_full_url(spout_request *r);  /* protocol, host and target */
 SPOUT_API const char *spout_remote_ip(spout_request *r); /* "" for a Unix socket */
 
 /* A request header by name, case ignored; repeated ones joined by ", "; `fallback` if there is
@@ -254,13 +274,22 @@ SPOUT_API int64_t spout_path_int(
 SPOUT_API const char *spout_argument(spout_request *r, const char *name, const char *fallback);
 SPOUT_API const char *spout_query_argument(
     spout_request *r, const char *name, const char *fallback);
+/* With the white space around it (strip=False), for what is secret or preformatted. */
+SPOUT_API const char *spout_argument_unstripped(
+    spout_request *r, const char *name, const char *fallback);
 SPOUT_API const char *spout_body_argument(spout_request *r, const char *name, const char *fallback);
 SPOUT_API size_t spout_arguments(
     spout_request *r, const char *name, const char *const **ret_values); /* all, query first */
+SPOUT_API size_t spout_query_arguments(
+    spout_request *r, const char *name, const char *const **ret_values);
+SPOUT_API size_t spout_body_arguments(
+    spout_request *r, const char *name, const char *const **ret_values);
 
 /* The same, but required: NULL with a 400 "Missing argument NAME" set, so that `if (!x) return -1;`
    is complete. */
 SPOUT_API const char *spout_need_argument(spout_request *r, const char *name);
+SPOUT_API const char *spout_need_query_argument(spout_request *r, const char *name);
+SPOUT_API const char *spout_need_body_argument(spout_request *r, const char *name);
 
 /* Raw pairs and files as received, for those who need bytes. */
 SPOUT_API size_t spout_query_pairs(spout_request *r, const spout_pair **ret_pairs);
@@ -282,6 +311,13 @@ SPOUT_API json_t *spout_need_json(spout_request *r);
    what is wrong with the body (400, 408, 413) comes as an error with that status. The first call
    sends the 100 that the client may be waiting for. */
 SPOUT_API int spout_read_body(spout_request *r, spout_bytes *ret_piece) SPOUT_SUSPENDS;
+
+/* Other limits for this request's body (set_max_body_size, set_body_timeout): in prepare or the
+   method of a handler with .stream_body, before what they concern is read. SPOUT_NONE: no limit; no
+   body timeout means no rate either. SPOUT_ESTATE in other handlers, whose bodies are there
+   already. */
+SPOUT_API int spout_set_max_body_size(spout_request *r, int64_t bytes);
+SPOUT_API int spout_set_body_timeout(spout_request *r, int64_t timeout_ms);
 
 /* --- what goes out --- */
 
@@ -321,6 +357,21 @@ SPOUT_API bool spout_is_gone(spout_request *r); /* the client went away */
 
 /* Location as given; status 300–399, 0: 302. Ends the reply. */
 SPOUT_API int spout_redirect(spout_request *r, const char *url, int status) SPOUT_SUSPENDS;
+
+/*
+ * Takes the connection out of HTTP (detach), for a protocol of your own. Sends the 101 with the
+ * reply's headers and `Upgrade: protocol`, which the client must have asked for (else 400, RFC 9110
+ * §7.8); with protocol NULL nothing: what the client gets is then yours from the first byte. The
+ * stream is owned and may outlive the request; what had come behind the request is read from it
+ * first. NULL with the error set: SPOUT_EUNSUPPORTED where a connection has more than this request,
+ * SPOUT_ESTATE after a head was sent, with a body that was not read or earlier replies still on
+ * their way, SPOUT_ECLOSED.
+ *
+ *     spout_stream *line = spout_detach(r, "echo");
+ *     return line ? serve_line(line) : -1;
+ */
+struct spout_stream;
+SPOUT_API struct spout_stream *spout_detach(spout_request *r, const char *protocol) SPOUT_SUSPENDS;
 
 /* Sets the error: `return spout_fail(r, 404, "no such story");`. The message goes to the log (an
    empty one logs nothing), and to the page only with serve_traceback. A status other than 400–599
@@ -364,26 +415,6 @@ typedef struct spout_error_options {
 /* ErrorHandler: .config is spout_error_options. As .any of a handler it is exempt from the XSRF
    check. */
 SPOUT_API int spout_error_handler(spout_request *r);
-
-/*
- * Static files (StaticFileHandler): GET and HEAD, ETag, Last-Modified, conditions, ranges (several
- * as multipart/byteranges; 416). Never outside the folder: ".." and symbolic links that lead out of
- * it are 403, as are folders without default_filename; other links are followed. A folder's path
- * without its slash is redirected (301). The strong ETag is made of size, modification time (to the
- * nanosecond) and inode: it changes with the file, and differs between copies on several machines.
- * With ?v= in the query a client may keep the file for ever.
- */
-typedef struct spout_static_options {
-    const char *path;             /* the folder; must exist when the application is built */
-    const char *default_filename; /* for a folder: "index.html"; NULL: 403 */
-    int64_t max_age_s;            /* Cache-Control: max-age for URLs without ?v=; 0: none */
-    void *reserved[4];
-} spout_static_options;
-
-/* Makes one file from disk the whole reply, with the same care: for pages outside a static folder.
-   Content-Type by its name unless it was set. 404 if there is none, 403 if it can't be read. The
-   path is the application's: nothing of it is checked. */
-SPOUT_API int spout_write_file(spout_request *r, const char *path) SPOUT_SUSPENDS;
 
 #ifdef __cplusplus
 }

@@ -8,6 +8,7 @@
 #include "http/server.h"
 #include "web/cookie_line.h"
 #include "web/session.h"
+#include "web/static.h"
 
 enum { MAX_DEPTH = 16 };
 
@@ -35,7 +36,8 @@ static const spi_handler *add_handler(spout_application *application, const spou
 
 static int check_route(const spout_route *route, const spi_route *compiled)
 {
-    if (compiled->handler->static_root && !compiled->pattern.capture_count)
+    const spi_pattern *pattern = &compiled->pattern;
+    if (compiled->handler->static_root && !pattern->capture_count && !pattern->plain)
         return spout_error_set(SPOUT_EINVAL,
             "route \"%s\" serves files: it needs {path:path} or a group", route->pattern);
     return 0;
@@ -152,6 +154,18 @@ static int check_names(spout_application *application)
     return 0;
 }
 
+/* Those of .static_path first. */
+static int add_all_routes(spout_application *application, const spout_route *routes)
+{
+    const spout_handler *files = NULL;
+    int result = spi_static_routes(application->arena, &application->options, &routes, &files);
+    if (result == 0)
+        result = spi_application_add_routes(application, &application->router, routes);
+    if (result == 0 && files)
+        application->static_handler = add_handler(application, files);
+    return result;
+}
+
 static int build(spout_application *application, const spout_route *routes)
 {
     for (size_t i = 0; i < sizeof application->options.reserved / sizeof(void *); i++) {
@@ -161,8 +175,7 @@ static int build(spout_application *application, const spout_route *routes)
     }
     if (check_secrets(&application->options) < 0 || check_names(application) < 0 ||
         spi_session_check(application->options.session, &application->options) < 0 ||
-        set_server_field(application) < 0 ||
-        spi_application_add_routes(application, &application->router, routes) < 0)
+        set_server_field(application) < 0 || add_all_routes(application, routes) < 0)
         return SPOUT_EINVAL;
     const spout_handler *fallback = application->options.default_handler;
     application->default_handler = add_handler(application, fallback ? fallback : &no_handler);
@@ -178,6 +191,7 @@ static void destroy(spout_application *application)
         spi_pattern_finish(&rule->pattern);
         spi_router_finish(&rule->router);
     }
+    spi_file_cache_free(application->single_files);
     spi_arena_free(application->arena);
     spi_free(application);
 }
@@ -187,6 +201,7 @@ spout_application *spout_application_new(
 {
     spout_application *application = spi_calloc(sizeof *application);
     application->refs = 1;
+    application->ready.second = INT64_MIN;
     application->arena = spi_arena_new(0);
     if (options)
         application->options = *options;

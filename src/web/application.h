@@ -21,15 +21,25 @@ typedef struct spi_host_rule {
     spi_router router;
 } spi_host_rule;
 
+/* What every reply begins with, as it goes out: written once a second. */
+typedef struct spi_ready_lines {
+    int64_t second;         /* that its Date shows */
+    uint32_t len, type_len; /* to the end of Date, and to that of the usual Content-Type */
+    char text[256];
+} spi_ready_lines;
+
 struct spout_application {
     size_t refs; /* its owner's and one for each request that runs */
     spi_arena *arena;
     spi_router router;
     spi_host_rule *hosts; /* in the order they were added */
     spi_handler *handlers;
-    const spi_handler *default_handler; /* an empty one if the author gave none */
+    const spi_handler *default_handler;  /* an empty one if the author gave none */
+    const spi_handler *static_handler;   /* of .static_path; NULL: there is none */
+    struct spi_file_cache *single_files; /* of spout_write_file; NULL: none yet */
     spi_server_link *servers;
     spi_field server_field; /* name NULL: none is sent */
+    spi_ready_lines ready;
     spout_application_options options;
 };
 
@@ -40,6 +50,9 @@ void spi_application_unref(spout_application *application);
    application that has any of the former. */
 int spi_application_match(const spout_application *application, spi_matcher *matcher,
     spi_arena *arena, const spi_request_head *head, spi_match *ret_match);
+
+/* The first route of that name, whatever host it is for, or NULL (builtin.c). */
+const spi_route *spi_application_find_name(const spout_application *application, const char *name);
 
 /* Compiles a table into a router (application.c); on failure it has been finished. */
 int spi_application_add_routes(

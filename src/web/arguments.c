@@ -17,6 +17,12 @@ static bool has_type(const spi_field *field, const char *type, size_t len)
     return !next || next == ';' || next == ' ' || next == '\t';
 }
 
+const char *spi_form_type(spout_request *r, const char *type)
+{
+    const spi_field *field = content_type_field(r);
+    return has_type(field, type, strlen(type)) ? field->value : NULL;
+}
+
 static int invalid_body(const char *why)
 {
     return spout_error_set_status(400, "Invalid body: %s", why);
@@ -48,7 +54,7 @@ static int parse_form(spout_request *r, spi_input *input)
     const spi_request_head *head = &r->exchange->head;
     const spi_field *type = content_type_field(r);
     bool urlencoded = has_type(type, "application/x-www-form-urlencoded", 33);
-    if (head->body_kind == SPI_BODY_NONE ||
+    if (head->body_kind == SPI_BODY_NONE || r->exchange->body_mode == SPI_BODY_STREAM ||
         (!urlencoded && !has_type(type, "multipart/form-data", 19)))
         return 0;
     if (spi_field_find(head->fields, head->field_count, "Content-Encoding", 16))
@@ -57,6 +63,14 @@ static int parse_form(spout_request *r, spi_input *input)
         return parse_multipart(r, type->value, input);
     return parse_pairs(r->exchange->body, &input->body) < 0 ? invalid_body(spout_error_message())
                                                             : 0;
+}
+
+int spi_arguments_take_urlencoded(spout_request *r, spout_bytes body)
+{
+    spi_scope_guard guard = spi_request_scope_enter(r);
+    int result = parse_pairs(body, &spi_request_input(r)->body);
+    spi_scope_leave(guard);
+    return result < 0 ? invalid_body(spout_error_message()) : 0;
 }
 
 static int parse_form_once(spout_request *r)
@@ -136,15 +150,23 @@ size_t spout_files(spout_request *r, const spout_file **ret_files)
     return input->file_count;
 }
 
-/* As Tornado: control characters other than white space become blanks, then the outer white space
-   goes. */
-static const char *clean(char *text, size_t len)
+/* As Tornado: control characters other than white space become blanks. */
+static void blank_controls(char *text, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len;) {
+        if (len - i >= 8 && spi_is_plain_8(text + i)) {
+            i += 8;
+            continue;
+        }
         unsigned char c = (unsigned char)text[i];
         if (c < 0x09 || (c >= 0x0E && c < 0x20))
             text[i] = ' ';
+        i++;
     }
+}
+
+static const char *strip(char *text, size_t len)
+{
     while (len && strchr(" \t\n\v\f\r", text[len - 1]))
         len--;
     text[len] = '\0';
@@ -152,14 +174,23 @@ static const char *clean(char *text, size_t len)
 }
 
 /* NULL: not UTF-8, and the request fails with 400. */
+static char *decode_text(spout_request *r, const spout_pair *pair)
+{
+    spout_bytes value = pair->value;
+    if (!spi_is_utf8(value.data, value.len)) {
+        refuse_unicode(r, pair);
+        spi_request_stick(r);
+        return NULL;
+    }
+    char *text = spi_arena_memdup(spi_request_arena(r), value.data, value.len);
+    blank_controls(text, value.len);
+    return text;
+}
+
 static const char *decode(spout_request *r, const spout_pair *pair)
 {
-    spi_arena *arena = spi_request_arena(r);
-    if (spi_is_utf8(pair->value.data, pair->value.len))
-        return clean(spi_arena_memdup(arena, pair->value.data, pair->value.len), pair->value.len);
-    refuse_unicode(r, pair);
-    spi_request_stick(r);
-    return NULL;
+    char *text = decode_text(r, pair);
+    return text ? strip(text, pair->value.len) : NULL;
 }
 
 static const spout_pair *find_last(const spi_pairs *pairs, const char *name)
@@ -200,9 +231,16 @@ const char *spout_argument(spout_request *r, const char *name, const char *fallb
     return value_of(r, find_argument(r, name), fallback);
 }
 
-const char *spout_need_argument(spout_request *r, const char *name)
+const char *spout_argument_unstripped(spout_request *r, const char *name, const char *fallback)
 {
     const spout_pair *pair = find_argument(r, name);
+    const char *value = pair ? decode_text(r, pair) : NULL;
+    return value ? value : fallback;
+}
+
+/* What was found, or NULL with the error that the request fails with. */
+static const char *need(spout_request *r, const spout_pair *pair, const char *name)
+{
     if (r->failure) {
         spi_error_put(spi_error_copy(r->failure));
         return NULL;
@@ -211,6 +249,21 @@ const char *spout_need_argument(spout_request *r, const char *name)
         return decode(r, pair);
     spout_error_set_status(400, "Missing argument %s", name);
     return NULL;
+}
+
+const char *spout_need_argument(spout_request *r, const char *name)
+{
+    return need(r, find_argument(r, name), name);
+}
+
+const char *spout_need_query_argument(spout_request *r, const char *name)
+{
+    return need(r, find_last(query_pairs(r), name), name);
+}
+
+const char *spout_need_body_argument(spout_request *r, const char *name)
+{
+    return need(r, find_last(body_pairs(r), name), name);
 }
 
 static size_t collect(
@@ -228,14 +281,32 @@ static size_t collect(
     return count;
 }
 
-size_t spout_arguments(spout_request *r, const char *name, const char *const **ret_values)
+/* One list, or two of which the first comes first. */
+static size_t collect_all(spout_request *r, const spi_pairs *first, const spi_pairs *second,
+    const char *name, const char *const **ret_values)
 {
-    const spi_pairs *query = query_pairs(r), *body = body_pairs(r);
-    const char **values = spi_arena_alloc(
-        spi_request_arena(r), (query->count + body->count + 1) * sizeof *values);
-    size_t count = collect(r, query, name, values, 0);
-    count = collect(r, body, name, values, count);
+    size_t room = first->count + (second ? second->count : 0) + 1;
+    const char **values = spi_arena_alloc(spi_request_arena(r), room * sizeof *values);
+    size_t count = collect(r, first, name, values, 0);
+    if (second)
+        count = collect(r, second, name, values, count);
     values[count] = NULL;
     *ret_values = values;
     return count;
+}
+
+size_t spout_arguments(spout_request *r, const char *name, const char *const **ret_values)
+{
+    const spi_pairs *query = query_pairs(r);
+    return collect_all(r, query, body_pairs(r), name, ret_values);
+}
+
+size_t spout_query_arguments(spout_request *r, const char *name, const char *const **ret_values)
+{
+    return collect_all(r, query_pairs(r), NULL, name, ret_values);
+}
+
+size_t spout_body_arguments(spout_request *r, const char *name, const char *const **ret_values)
+{
+    return collect_all(r, body_pairs(r), NULL, name, ret_values);
 }

@@ -19,6 +19,7 @@ typedef struct spi_input {
     size_t file_count;
     const char *remote_ip;
     json_t *json;
+    struct spi_form *form; /* that streams; NULL: nobody has asked for it */
 } spi_input;
 
 spi_input *spi_request_input(spout_request *r);
@@ -26,6 +27,12 @@ spi_input *spi_request_input(spout_request *r);
 /* Before prepare: 400 for a query that isn't UTF-8, so that nobody waits for an answer that it
    spoils. */
 int spi_arguments_check_query(spout_request *r);
+
+/* The Content-Type if it is of that type, whatever its parameters; else NULL. */
+const char *spi_form_type(spout_request *r, const char *type);
+
+/* A form that was read in pieces: its pairs become the body's arguments. */
+int spi_arguments_take_urlencoded(spout_request *r, spout_bytes body);
 
 /* Received bytes as text: themselves if they are UTF-8, else read as Latin-1; blanked where there
    is a NUL. */

@@ -3,7 +3,9 @@
 #include <spout/httputil.h>
 #include <spout/task.h>
 
+#include "base/log.h"
 #include "base/text.h"
+#include "web/coding.h"
 #include "web/encoder.h"
 
 enum {
@@ -28,6 +30,16 @@ static void close_compressor(void *arg)
 {
     struct spi_compressor *compressor = arg;
     compressor->encoding->close(compressor->encoder);
+}
+
+static bool open_compressor(spout_request *r, struct spi_compressor *compressor)
+{
+    compressor->encoder = compressor->encoding->open();
+    if (compressor->encoder)
+        spi_arena_on_reset(spi_request_arena(r), close_compressor, compressor);
+    else
+        spi_log_warning("no memory to compress a reply: it goes as it is");
+    return compressor->encoder;
 }
 
 static const char *field_value(const spi_response *response, const char *name)
@@ -63,24 +75,19 @@ static bool may_be_encoded(const spi_response *response, bool whole)
 
 static const spi_encoding *choose(spout_request *r)
 {
-    const char *wanted = spout_header(r, "Accept-Encoding", NULL);
-    if (!wanted)
-        return NULL; /* it may know none */
-    const spi_encoding *best = NULL;
-    spi_scope_guard guard = spi_request_scope_enter(r);
-    int best_quality = 0;
-    for (size_t i = 0; i < sizeof encodings / sizeof encodings[0]; i++) {
-        int quality = spout_accept_encoding_quality(wanted, encodings[i]->name);
-        if (quality > best_quality) {
-            best = encodings[i];
-            best_quality = quality;
-        }
-    }
-    if (best && spout_accept_encoding_quality(wanted, "identity") > best_quality &&
-        strstr(wanted, "identity"))
-        best = NULL;
-    spi_scope_leave(guard);
-    return best;
+    enum { COUNT = sizeof encodings / sizeof encodings[0] };
+    const char *names[COUNT];
+    for (size_t i = 0; i < COUNT; i++)
+        names[i] = encodings[i]->name;
+    int best = spi_coding_choose(r, names, COUNT);
+    return best < 0 ? NULL : encodings[best];
+}
+
+static void weaken_etag(spout_request *r)
+{
+    const char *etag = field_value(&r->response, "Etag");
+    if (etag && *etag == '"')
+        spi_response_put(r, "Etag", spi_arena_format(spi_request_arena(r), "W/%s", etag));
 }
 
 void spi_compress_begin(spout_request *r, bool whole)
@@ -91,12 +98,12 @@ void spi_compress_begin(spout_request *r, bool whole)
         return;
     struct spi_compressor *compressor = spi_arena_alloc(spi_request_arena(r), sizeof *compressor);
     *compressor = (struct spi_compressor){ .encoding = encoding };
+    if (!whole && !open_compressor(r, compressor))
+        return;
     r->response.compressor = compressor;
     r->response.coding = encoding->name;
     spi_response_put(r, "Content-Encoding", encoding->name);
-    const char *etag = field_value(&r->response, "Etag");
-    if (etag && *etag == '"')
-        spi_response_put(r, "Etag", spi_arena_format(spi_request_arena(r), "W/%s", etag));
+    weaken_etag(r);
 }
 
 static int append(void *self, const void *data, size_t len)
@@ -146,13 +153,23 @@ static int encode(spout_request *r, const spi_piece *piece, bool last)
         last ? SPI_ENCODE_END : SPI_ENCODE_FLUSH, &sink);
 }
 
+/* Undoes what the head says. */
+static void go_without(spout_request *r)
+{
+    spi_response *response = &r->response;
+    response->compressor = NULL;
+    response->coding = NULL;
+    spi_response_remove_at(response, (uint32_t)spi_response_find(response, "Content-Encoding", 16));
+    weaken_etag(r); /* it may have been made for the coding */
+}
+
 int spi_compress_pieces(spout_request *r, bool last)
 {
     spi_response *response = &r->response;
     struct spi_compressor *compressor = response->compressor;
-    if (!compressor->encoder) {
-        compressor->encoder = compressor->encoding->open();
-        spi_arena_on_reset(spi_request_arena(r), close_compressor, compressor);
+    if (!compressor->encoder && !open_compressor(r, compressor)) {
+        go_without(r);
+        return 0;
     }
     if (!response->len && !last)
         return 0;

@@ -22,7 +22,7 @@ typedef struct spi_encode_sink {
 
 typedef struct spi_encoding {
     const char *name;                             /* as in Content-Encoding */
-    void *(*open)(void);                          /* never NULL */
+    void *(*open)(void);                          /* NULL: no memory */
     int (*feed)(void *encoder, spout_bytes input, /* at most SPI_ENCODE_SLICE bytes */
         spi_encode_mode mode, const spi_encode_sink *sink);
     void (*close)(void *encoder);

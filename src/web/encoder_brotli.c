@@ -3,7 +3,6 @@
 
 #include <spout/error.h>
 
-#include "base/bug.h"
 #include "base/memory.h"
 
 #include <brotli/encode.h>
@@ -11,10 +10,16 @@
 /* What compresses about as fast as gzip does, in about as much memory, and smaller. */
 enum { QUALITY = 4, WINDOW_BITS = 18 };
 
+typedef struct encoder {
+    BrotliEncoderState *state; /* NULL while it is being made */
+} encoder;
+
+/* To begin with, memory may be refused. Later on brotli would end the process without a word:
+   running out of memory does it with one. */
 static void *allocate(void *opaque, size_t size)
 {
-    (void)opaque;
-    return spi_malloc(size);
+    const encoder *self = opaque;
+    return self->state ? spi_malloc(size) : spi_try_malloc(size);
 }
 
 static void give_back(void *opaque, void *block)
@@ -25,11 +30,15 @@ static void give_back(void *opaque, void *block)
 
 static void *open_brotli(void)
 {
-    BrotliEncoderState *state = BrotliEncoderCreateInstance(allocate, give_back, NULL);
-    SPI_BUG_IF(!state, "brotli doesn't start");
-    BrotliEncoderSetParameter(state, BROTLI_PARAM_QUALITY, QUALITY);
-    BrotliEncoderSetParameter(state, BROTLI_PARAM_LGWIN, WINDOW_BITS);
-    return state;
+    encoder *self = spi_calloc(sizeof *self);
+    self->state = BrotliEncoderCreateInstance(allocate, give_back, self);
+    if (!self->state) {
+        spi_free(self);
+        return NULL;
+    }
+    BrotliEncoderSetParameter(self->state, BROTLI_PARAM_QUALITY, QUALITY);
+    BrotliEncoderSetParameter(self->state, BROTLI_PARAM_LGWIN, WINDOW_BITS);
+    return self;
 }
 
 static BrotliEncoderOperation operation_of(spi_encode_mode mode)
@@ -42,9 +51,9 @@ static BrotliEncoderOperation operation_of(spi_encode_mode mode)
     return BROTLI_OPERATION_FINISH;
 }
 
-static int feed(void *encoder, spout_bytes input, spi_encode_mode mode, const spi_encode_sink *sink)
+static int feed(void *self, spout_bytes input, spi_encode_mode mode, const spi_encode_sink *sink)
 {
-    BrotliEncoderState *state = encoder;
+    BrotliEncoderState *state = ((encoder *)self)->state;
     const uint8_t *next_in = (const uint8_t *)input.data;
     size_t left = input.len;
     do {
@@ -61,9 +70,11 @@ static int feed(void *encoder, spout_bytes input, spi_encode_mode mode, const sp
     return 0;
 }
 
-static void close_brotli(void *encoder)
+static void close_brotli(void *arg)
 {
-    BrotliEncoderDestroyInstance(encoder);
+    encoder *self = arg;
+    BrotliEncoderDestroyInstance(self->state);
+    spi_free(self);
 }
 
 const spi_encoding spi_encoding_brotli = { "br", open_brotli, feed, close_brotli };

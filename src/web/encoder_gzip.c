@@ -20,7 +20,7 @@ enum {
 static voidpf allocate(voidpf opaque, uInt count, uInt size)
 {
     (void)opaque;
-    return spi_malloc((size_t)count * size);
+    return spi_try_malloc((size_t)count * size);
 }
 
 static void give_back(voidpf opaque, voidpf block)
@@ -35,8 +35,11 @@ static void *open_gzip(void)
     stream->zalloc = allocate;
     stream->zfree = give_back;
     int result = deflateInit2(stream, LEVEL, Z_DEFLATED, GZIP_WINDOW, MEMORY, Z_DEFAULT_STRATEGY);
-    SPI_BUG_IF(result != Z_OK, "zlib doesn't start");
-    return stream;
+    SPI_BUG_IF(result != Z_OK && result != Z_MEM_ERROR, "zlib doesn't start");
+    if (result == Z_OK)
+        return stream;
+    spi_free(stream);
+    return NULL;
 }
 
 static int flush_of(spi_encode_mode mode)

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "http/websocket.h"
 #include "web/request.h"
 
@@ -56,6 +57,31 @@ static int append_text(spout_request *r, const char *text)
     return spi_response_append(r, text, strlen(text));
 }
 
+/* What a screenshot should not show. */
+static bool is_secret(const spi_field *field)
+{
+    static const char *const names[] = { "Authorization", "Cookie", "Proxy-Authorization" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (spi_equal_nocase(field->name, field->name_len, names[i], strlen(names[i])))
+            return true;
+    return false;
+}
+
+static int write_request(spout_request *r)
+{
+    const spi_request_head *head = &r->exchange->head;
+    spi_arena *arena = spi_request_arena(r);
+    const char *name = spout_handler_name(r);
+    int result = append_text(r, spi_arena_format(arena, "\n%s%s%s%s\n", spi_request_summary(r),
+                                    *name ? " [" : "", name, *name ? "]" : ""));
+    for (size_t i = 0; result == 0 && i < head->field_count; i++) {
+        const spi_field *field = &head->fields[i];
+        result = append_text(r, spi_arena_format(arena, "%.*s: %s\n", (int)field->name_len,
+                                    field->name, is_secret(field) ? "(not shown)" : field->value));
+    }
+    return result;
+}
+
 static int write_traceback(spout_request *r)
 {
     spi_response_put(r, "Content-Type", "text/plain; charset=UTF-8");
@@ -68,7 +94,7 @@ static int write_traceback(spout_request *r)
             result = append_text(r,
                 spi_arena_format(spi_request_arena(r), "\n%s\n", spout_error_get_message(error)));
     }
-    return result;
+    return result == 0 ? write_request(r) : result;
 }
 
 static int write_default_page(spout_request *r)

@@ -3,6 +3,7 @@
 #include "http/head.h"
 #include "web/request.h"
 
+#include <spout/error.h>
 #include <spout/httputil.h>
 
 #include "base/text.h"
@@ -36,20 +37,42 @@ static const char *add_etag(spout_request *r)
         at += coding_len;
     }
     memcpy(at, "\"", 2);
-    spi_response_add(r, "Etag", etag);
+    spi_response_add_field(
+        r, (spi_field){ "Etag", etag, 4, (uint32_t)(at + 1 - etag) });
     return etag;
 }
 
-void spi_response_check_etag(spout_request *r)
+static bool is_named(const spi_field *field, const char *name)
+{
+    return spi_equal_nocase(field->name, field->name_len, name, field->name_len);
+}
+
+/* One pass, since most requests have neither. */
+static void find_conditions(const spi_request_head *head, bool *ret_match, bool *ret_none_match)
+{
+    for (size_t i = 0; i < head->field_count; i++) {
+        const spi_field *field = &head->fields[i];
+        if (field->name_len == 8)
+            *ret_match |= is_named(field, "If-Match");
+        else if (field->name_len == 13)
+            *ret_none_match |= is_named(field, "If-None-Match");
+    }
+}
+
+/* RFC 9110 §13.2.2: If-Match goes first. */
+int spi_response_check_etag(spout_request *r)
 {
     int at = spi_response_find(&r->response, "Etag", 4);
     const char *etag = at < 0 ? add_etag(r) : r->response.fields[at].value;
-    const spi_request_head *head = &r->exchange->head;
-    const spi_field *wanted = spi_field_find(head->fields, head->field_count, "If-None-Match", 13);
-    if (!wanted || !spout_etag_matches(spout_header(r, "If-None-Match", ""), etag))
-        return;
+    bool match = false, none_match = false;
+    find_conditions(&r->exchange->head, &match, &none_match);
+    if (match && !spout_etag_is_matched(spout_header(r, "If-Match", ""), etag))
+        return spout_error_set_status(412, "If-Match names another version than %s", etag);
+    if (!none_match || !spout_etag_matches(spout_header(r, "If-None-Match", ""), etag))
+        return 0;
     spi_response_drop_body(r);
     r->response.status = 304;
     r->response.reason = NULL;
     r->response.declared = -1;
+    return 0;
 }

@@ -6,10 +6,6 @@
 
 #include <spout/httputil.h>
 
-#include <errno.h>
-#include <fcntl.h>
-#include <unistd.h>
-
 enum { MAX_RANGES = 16 };
 
 typedef struct parts {
@@ -26,9 +22,20 @@ static const char *range_text(spout_request *r, spout_range range, int64_t size)
         (long long)range.end - 1, (long long)size);
 }
 
+static void drop_field(spout_request *r, const char *name)
+{
+    int at = spi_response_find(&r->response, name, strlen(name));
+    if (at >= 0)
+        spi_response_remove_at(&r->response, (uint32_t)at);
+}
+
+/* That there is no such part is no property of the file: it isn't to be kept. */
 static int refuse(spout_request *r, const spi_file *file)
 {
-    close(file->fd);
+    static const char *const others[] = { "Cache-Control", "Expires", "Content-Encoding", "Etag",
+        "Last-Modified" };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        drop_field(r, others[i]);
     spi_response_put(r, "Content-Type", "text/plain; charset=UTF-8");
     spi_response_put(r, "Content-Range",
         spi_arena_format(spi_request_arena(r), "bytes */%lld", (long long)file->size));
@@ -40,12 +47,7 @@ static int send_one(spout_request *r, const spi_file *file, spout_range range)
     r->response.status = 206;
     spi_response_put(r, "Content-Range", range_text(r, range, file->size));
     int result = spi_response_send_head(r, range.end - range.start);
-    if (result < 0) {
-        close(file->fd);
-        return result;
-    }
-    return spi_response_sent(r,
-        r->exchange->ops->send_file(r->exchange, file->fd, range.start, range.end - range.start));
+    return result < 0 ? result : spi_file_send_part(r, file, range.start, range.end - range.start);
 }
 
 static void lay_out(spout_request *r, const spi_file *file, parts *all)
@@ -71,23 +73,15 @@ static void lay_out(spout_request *r, const spi_file *file, parts *all)
 
 static int send_text(spout_request *r, const char *text)
 {
+    r->response.sent += strlen(text);
     return spi_response_sent(r, r->exchange->ops->send_body(r->exchange, spout_bytes_of(text)));
 }
 
-/* Each part has an fd of its own, since the exchange closes what it has sent. */
 static int send_part(spout_request *r, const spi_file *file, const parts *all, int i)
 {
     spout_range range = all->ranges[i];
-    int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0)
-        return spout_error_set_errno(errno, "cannot send a part of a file");
     int result = send_text(r, all->heads[i]);
-    if (result < 0) {
-        close(fd);
-        return result;
-    }
-    return spi_response_sent(
-        r, r->exchange->ops->send_file(r->exchange, fd, range.start, range.end - range.start));
+    return result < 0 ? result : spi_file_send_part(r, file, range.start, range.end - range.start);
 }
 
 static int send_many(spout_request *r, const spi_file *file, const spout_range *ranges, int count)
@@ -98,10 +92,7 @@ static int send_many(spout_request *r, const spi_file *file, const spout_range *
     int result = spi_response_send_head(r, all.len);
     for (int i = 0; i < count && result == 0; i++)
         result = send_part(r, file, &all, i);
-    if (result == 0)
-        result = send_text(r, all.end);
-    close(file->fd);
-    return result;
+    return result < 0 ? result : send_text(r, all.end);
 }
 
 /* Ranges that together are more than the file, or all of it, are better served by the file. */
@@ -113,13 +104,21 @@ static bool is_all(const spi_file *file, const spout_range *ranges, int count)
     return sum >= file->size;
 }
 
-int spi_file_reply_ranges(spout_request *r, spi_file *file)
+/* Parts of something encoded, in a frame that is not: nobody would know which of both the coding
+   is of. */
+static bool is_ambiguous(const spi_file_reply *reply, int count)
+{
+    return reply->coding && count > 1;
+}
+
+int spi_file_send_ranges(spout_request *r, const spi_file_reply *reply)
 {
     spout_range ranges[MAX_RANGES];
+    const spi_file *file = reply->file;
     int count = spout_parse_range(spout_header(r, "Range", ""), file->size, ranges, MAX_RANGES);
     if (count == SPOUT_ENOTFOUND)
         return refuse(r, file);
-    if (count <= 0 || is_all(file, ranges, count))
+    if (count <= 0 || is_all(file, ranges, count) || is_ambiguous(reply, count))
         return 1;
     return count == 1 ? send_one(r, file, ranges[0]) : send_many(r, file, ranges, count);
 }

@@ -88,9 +88,13 @@ static void inherit(spout_handler *to, const spout_handler *from)
     to->state_size = to->state_size ? to->state_size : from->state_size;
     to->middleware = to->middleware ? to->middleware : from->middleware;
     to->cors = to->cors ? to->cors : from->cors;
+    to->fallback = to->fallback ? to->fallback : from->fallback;
     to->login_url = to->login_url ? to->login_url : from->login_url;
     to->max_body_size = to->max_body_size ? to->max_body_size : from->max_body_size;
     to->body_timeout_ms = to->body_timeout_ms ? to->body_timeout_ms : from->body_timeout_ms;
+    to->min_body_rate = to->min_body_rate ? to->min_body_rate : from->min_body_rate;
+    if (!to->request_timeout_ms)
+        to->request_timeout_ms = from->request_timeout_ms;
 }
 
 static const char *label(const spout_handler *source)
@@ -145,7 +149,8 @@ static int check_values(const spout_handler *spec, const spout_handler *source)
     if (spec->cors && spi_cors_check(spec->cors) < 0)
         return spout_error_set(
             SPOUT_EINVAL, "handler %s: %s", label(source), spout_error_message());
-    if (spec->max_body_size < SPOUT_ZERO || spec->body_timeout_ms < SPOUT_NONE)
+    if (spec->max_body_size < SPOUT_ZERO || spec->body_timeout_ms < SPOUT_NONE ||
+        spec->min_body_rate < SPOUT_NONE || spec->request_timeout_ms < SPOUT_NONE)
         return spout_error_set(SPOUT_EINVAL, "handler %s: a limit is negative", label(source));
     if (spec->static_files && (spec->get || spec->head))
         return spout_error_set(SPOUT_EINVAL,
@@ -221,6 +226,7 @@ spi_handler *spi_handler_new(spi_arena *arena, const spout_handler *source)
     if (open_static(handler, arena) < 0)
         return NULL;
     handler->name = source->name ? source->name : "";
+    handler->task_name = *handler->name ? handler->name : "request";
     handler->etag = handler->spec.etag >= 0;
     handler->stream_body = handler->spec.stream_body > 0;
     handler->cancel_on_close = handler->spec.cancel_on_close > 0;
@@ -272,4 +278,7 @@ void spi_handler_apply(
     handler->dresses = spec->cors || options->request_id_header;
     if (!spec->login_url)
         spec->login_url = options->login_url;
+    handler->plain = !spec->state_size && !spec->initialize && !spec->set_default_headers &&
+                     !spec->prepare && !spec->cors && !handler->checks_xsrf &&
+                     !handler->guarded && !handler->chain;
 }

@@ -16,6 +16,7 @@ typedef struct spi_handler {
     spout_handler spec;          /* with all that its bases give; cleared hooks are NULL */
     const spout_handler *source; /* what the application's author wrote */
     const char *name;            /* "" if it has none */
+    const char *task_name;       /* of its coroutines */
     const char *allow;
     spout_method *methods[SPI_METHOD_COUNT]; /* NULL: 405 */
     struct spi_static_root *static_root;     /* NULL unless it serves files */
@@ -23,7 +24,8 @@ typedef struct spi_handler {
     spout_method **chain;                    /* all middleware, ended by NULL; NULL: none */
     bool etag, stream_body, cancel_on_close;
     bool authenticated, addslash, removeslash;
-    bool guarded;                          /* one of these */
+    bool guarded; /* one of these */
+    bool plain;   /* the method is all there is: no state, hooks, checks or middleware */
     bool checks_xsrf, compresses, dresses; /* decided together with the application */
 } spi_handler;
 

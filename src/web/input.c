@@ -93,6 +93,23 @@ const char *spout_host(spout_request *r)
     return r->exchange->head.host;
 }
 
+size_t spi_request_put_remote_ip(const spout_request *r, char out[46])
+{
+    out[0] = '\0';
+    if (r->exchange->peer)
+        spout_endpoint_text(r->exchange->peer, out);
+    return strlen(out);
+}
+
+const char *spout_full_url(spout_request *r)
+{
+    const char *target = spout_uri(r);
+    if (*target != '/' && strcmp(target, "*") != 0)
+        return target; /* a proxy's way of asking: it is all in there */
+    return spi_arena_format(spi_request_arena(r), "%s://%s%s", spout_protocol(r), spout_host(r),
+        *target == '/' ? target : "");
+}
+
 const char *spout_remote_ip(spout_request *r)
 {
     spi_input *input = spi_request_input(r);
@@ -256,7 +273,38 @@ int spout_read_body(spout_request *r, spout_bytes *ret_piece)
     if (exchange->body_mode != SPI_BODY_STREAM)
         return spout_error_set(SPOUT_ESTATE, "spout_read_body is for handlers with .stream_body");
     int result = exchange->ops->send_continue(exchange);
-    return result < 0 ? result : exchange->ops->read_more(exchange, ret_piece);
+    if (result == 0)
+        result = exchange->ops->read_more(exchange, ret_piece);
+    if (result > 0)
+        r->received += ret_piece->len;
+    return result;
+}
+
+static int check_streams(const spout_request *r, int64_t limit)
+{
+    if (r->exchange->body_mode != SPI_BODY_STREAM)
+        return spout_error_set(
+            SPOUT_ESTATE, "the body is there already: limits change in handlers with .stream_body");
+    return limit < SPOUT_ZERO ? spout_error_set(SPOUT_EINVAL, "a limit is negative") : 0;
+}
+
+int spout_set_max_body_size(spout_request *r, int64_t bytes)
+{
+    int result = check_streams(r, bytes);
+    if (result == 0)
+        r->exchange->max_body = bytes == SPOUT_NONE ? UINT64_MAX : bytes < 0 ? 0 : (uint64_t)bytes;
+    return result;
+}
+
+int spout_set_body_timeout(spout_request *r, int64_t timeout_ms)
+{
+    int result = check_streams(r, timeout_ms);
+    if (result < 0)
+        return result;
+    r->exchange->body_timeout_ms = timeout_ms == SPOUT_ZERO ? 0 : timeout_ms;
+    if (timeout_ms == SPOUT_NONE)
+        r->exchange->min_body_rate = 0;
+    return 0;
 }
 
 void *spout_data(spout_request *r)
@@ -281,7 +329,7 @@ const char *spout_handler_name(spout_request *r)
 
 int64_t spout_request_time_us(spout_request *r)
 {
-    int64_t passed = spi_now_us() - r->started_us;
+    int64_t passed = spi_monotonic_us() - r->started_us;
     return passed > 0 ? passed : 0;
 }
 

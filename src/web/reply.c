@@ -96,8 +96,12 @@ static void remove_others(spi_response *response, int kept)
     uint32_t out = (uint32_t)kept + 1;
     for (uint32_t i = out; i < response->field_count; i++) {
         const spi_field *other = &response->fields[i];
-        if (!spi_equal_nocase(other->name, other->name_len, field->name, field->name_len))
-            response->fields[out++] = *other;
+        if (other->name_len == field->name_len &&
+            spi_equal_nocase(other->name, other->name_len, field->name, field->name_len))
+            continue;
+        if (out != i)
+            response->fields[out] = *other;
+        out++;
     }
     response->field_count = out;
 }
@@ -112,11 +116,14 @@ int spout_set_header(spout_request *r, const char *name, const char *value)
     int at = spi_response_find(&r->response, name, len);
     if (spi_equal_nocase(name, len, "Content-Type", 12))
         r->response.type_set = true;
-    spi_response_put(r,
-        at < 0 ? spi_arena_strdup(spi_request_arena(r), name) : r->response.fields[at].name,
-        stored);
-    if (at >= 0)
-        remove_others(&r->response, at);
+    if (at < 0) {
+        spi_response_add(r, spi_arena_strdup(spi_request_arena(r), name), stored);
+        return 0;
+    }
+    spi_field *field = spi_response_change(&r->response, (uint32_t)at);
+    field->value = stored;
+    field->value_len = (uint32_t)strlen(stored);
+    remove_others(&r->response, at);
     return 0;
 }
 

@@ -8,22 +8,17 @@
 #include "http/websocket.h"
 #include "web/arguments.h"
 #include "web/cors.h"
+#include "web/file_cache.h"
 #include "web/upgrade.h"
 
 #include <spout/auth.h>
 
 #include <time.h>
 
-int64_t spi_now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static void free_web_loop(void *value)
 {
     spi_web_loop *web = value;
+    spi_file_caches_leave(&web->file_caches);
     spi_matcher_finish(&web->matcher);
     spi_free(web);
 }
@@ -36,6 +31,7 @@ spi_web_loop *spi_web_loop_of(spout_loop *loop)
     web = spi_calloc(sizeof *web);
     spi_matcher_init(&web->matcher);
     web->refused_at_ms = INT64_MIN;
+    spi_list_init(&web->file_caches);
     spi_loop_slot_set(loop, SPI_SLOT_WEB, web, free_web_loop);
     return web;
 }
@@ -101,6 +97,20 @@ static void decide_unmatched(spout_request *r)
         refuse(r, 404, "");
 }
 
+/* Only expressions need the loop's matcher. */
+static int match(spout_request *r, const spi_request_head *head)
+{
+    const spout_application *application = r->application;
+    spi_arena *arena = spi_request_arena(r);
+    spi_matcher *matcher = application->hosts || application->router.expression_count
+                               ? &spi_web_loop_of(r->exchange->loop)->matcher
+                               : NULL;
+    if (application->hosts)
+        return spi_application_match(application, matcher, arena, head, &r->match);
+    return spi_router_match(
+        &application->router, matcher, arena, head->path, head->path_len, &r->match);
+}
+
 /* Which handler and method, or which status. */
 static void decide(spout_request *r)
 {
@@ -111,13 +121,7 @@ static void decide(spout_request *r)
         refuse(r, 405, "");
         return;
     }
-    spi_web_loop *web = spi_web_loop_of(r->exchange->loop);
-    const spout_application *application = r->application;
-    spi_arena *arena = spi_request_arena(r);
-    int found = application->hosts
-                    ? spi_application_match(application, &web->matcher, arena, head, &r->match)
-                    : spi_router_match(&application->router, &web->matcher, arena, head->path,
-                          strlen(head->path), &r->match);
+    int found = match(r, head);
     if (r->match.handler)
         r->handler = r->match.handler;
     if (found < 0) {
@@ -143,29 +147,63 @@ static void apply_limits(spout_request *r)
         exchange->max_body = max == SPOUT_NONE ? UINT64_MAX : max == SPOUT_ZERO ? 0 : (uint64_t)max;
     if (handler->spec.body_timeout_ms)
         exchange->body_timeout_ms = handler->spec.body_timeout_ms;
+    if (handler->spec.min_body_rate)
+        exchange->min_body_rate = handler->spec.min_body_rate;
+    if (handler->spec.request_timeout_ms)
+        exchange->request_timeout_ms = handler->spec.request_timeout_ms;
     exchange->hang_up_on_eof = handler->cancel_on_close;
 }
 
-/* The clock is read only for those who look at it. */
-static bool is_timed(const spout_request *r)
+static int accept_head(void *self, spi_exchange *exchange, uint8_t hands);
+
+static int refuse_from_error(spout_request *r)
 {
-    return spout_log_enabled(SPOUT_LOG_INFO) || r->application->options.log_function ||
-           r->handler->spec.on_finish;
+    int status = spout_error_get_status(spout_error_current());
+    refuse(r, status ? status : 500, spi_arena_strdup(spi_request_arena(r), spout_error_message()));
+    return -r->refusal;
 }
 
-static int on_head(void *self, spi_exchange *exchange)
+/* The request belongs to another application from here on. */
+static int hand_over(spout_request *r)
+{
+    enum { MAX_HANDS = 8 };
+    spi_exchange *exchange = r->exchange;
+    spout_error_clear();
+    spout_application *other = r->handler->spec.fallback(r);
+    if (!other && spout_error_code_current() == SPOUT_OK)
+        spout_error_set(SPOUT_EFAILED, "a fallback knows no application");
+    if (other && r->hands == MAX_HANDS) {
+        spout_error_set(SPOUT_EFAILED, "applications hand a request to one another");
+        other = NULL;
+    }
+    if (!other)
+        return refuse_from_error(r);
+    uint8_t hands = (uint8_t)(r->hands + 1);
+    exchange->service_self = other;
+    return accept_head(other, exchange, hands);
+}
+
+static int accept_head(void *self, spi_exchange *exchange, uint8_t hands)
 {
     spout_request *r = spi_arena_calloc(exchange->arena, sizeof *r);
     r->exchange = exchange;
     r->application = self;
+    r->hands = hands;
     exchange->user = r;
     decide(r);
-    r->started_us = is_timed(r) ? spi_now_us() : exchange->started_us;
+    r->started_us = spi_loop_now_us(exchange->loop);
+    if (r->handler->spec.fallback && (!r->refusal || r->refusal == 404 || r->refusal == 405))
+        return hand_over(r);
     apply_limits(r);
     if (!r->refusal || !exchange->head.expect_continue)
         return 0;
     spout_error_set(SPOUT_EHTTP, "%s", r->refusal_why); /* before the client sends its body */
     return -r->refusal;
+}
+
+static int on_head(void *self, spi_exchange *exchange)
+{
+    return accept_head(self, exchange, 0);
 }
 
 /* --- the handler --- */
@@ -225,7 +263,7 @@ static int run_methods(spout_request *r)
         return 0;
     if (r->refusal && r->refusal != 404)
         return refusal(r);
-    int result = spi_arguments_check_query(r);
+    int result = *r->exchange->head.query ? spi_arguments_check_query(r) : 0;
     if (result == 0 && handler->checks_xsrf)
         result = check_xsrf(r);
     if (result == 0 && handler->spec.prepare)
@@ -250,6 +288,8 @@ int spi_request_run_methods(spout_request *r)
 static int run_handler(void *arg)
 {
     spout_request *r = arg;
+    if (r->handler->plain && r->method && !*r->exchange->head.query)
+        return call_hook(r, r->method);
     int result = begin(r);
     if (result < 0 || r->response.ended)
         return result;
@@ -289,7 +329,8 @@ static void run_last_hook(spout_request *r, spout_task_fn *fn, const char *name)
 
 static void free_request(spout_request *r)
 {
-    spi_error_free(r->failure);
+    if (r->failure)
+        spi_error_free(r->failure);
     r->failure = NULL;
     spi_application_unref(r->application);
 }
@@ -373,7 +414,7 @@ static int start(spout_request *r)
     r->holds = 1;
     spi_application_ref(r->application);
     const spi_task_start how = {
-        .name = *r->handler->name ? r->handler->name : "request", .fn = serve, .arg = r
+        .name = r->handler->task_name, .fn = serve, .arg = r
     };
     int result = spi_task_run(r->exchange->loop, &how, &r->task);
     if (starter.handed)

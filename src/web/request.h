@@ -14,6 +14,7 @@
 #include <spout/middleware.h>
 #include <spout/web.h>
 
+#include "base/log.h"
 #include "http/exchange.h"
 #include "loop/task.h"
 #include "web/application.h"
@@ -25,6 +26,7 @@ typedef struct spi_web_loop {
     spi_matcher matcher;
     int64_t refused_at_ms; /* when it was last logged that there are no stacks */
     uint64_t refused;      /* and how many requests were turned away since */
+    spi_list file_caches;  /* of applications that serve files */
 } spi_web_loop;
 spi_web_loop *spi_web_loop_of(spout_loop *loop);
 
@@ -67,7 +69,9 @@ struct spout_request {
     spi_task *task;                    /* while the handler runs */
     spi_starter *starter;
     int64_t started_us;
-    uint8_t holds; /* coroutines that use the request */
+    uint64_t received; /* of a streamed body */
+    uint8_t holds;     /* coroutines that use the request */
+    uint8_t hands;     /* applications that have handed it on */
     bool running : 1;
     bool logged : 1;
     bool unmatched : 1;
@@ -99,8 +103,18 @@ const char *spi_request_summary(spout_request *r);
 /* Runs set_default_headers on a fresh reply. */
 void spi_request_default_headers(spout_request *r);
 
-/* The access log's line, once. */
-void spi_request_log(spout_request *r);
+/* The access log's line, and the event for the loop's metrics, once. */
+void spi_request_write_log(spout_request *r);
+void spi_request_measure(spout_request *r);
+static inline void spi_request_log(spout_request *r)
+{
+    bool done = r->logged;
+    r->logged = true;
+    if (!done && spi_loop_metrics(r->exchange->loop))
+        spi_request_measure(r);
+    if (!done && (r->application->options.log_function || spi_log_is_on(SPOUT_LOG_ERROR)))
+        spi_request_write_log(r);
+}
 /* The same as an object, a line of its own (json_log.c). */
 void spi_request_log_json(spout_request *r, spout_log_level level);
 /* Whether that line will be our own, with the remark, and written. */
@@ -112,8 +126,8 @@ void spi_request_answer_error(spout_request *r);
 /* 503 from the loop itself: there is no stack to run anything on. */
 void spi_request_answer_without_stack(spout_request *r);
 
-/* Monotonic microseconds, read now. */
-int64_t spi_now_us(void);
+/* spout_remote_ip without a copy that stays; returns its length. */
+size_t spi_request_put_remote_ip(const spout_request *r, char out[46]);
 
 /* Runs the body of the functions of <spout/httputil.h> with the request's own arena as scope. */
 typedef struct spi_scope_guard {

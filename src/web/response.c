@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "http/date.h"
+#include "http/reply_head.h"
 #include "web/compress.h"
 #include "web/request.h"
 #include "web/session.h"
@@ -11,7 +12,8 @@ enum {
     FIRST_PIECE = 256,
     LARGEST_PIECE = 64 * 1024,
     MAX_HELD = 256 * 1024 * 1024, /* of a body that is not flushed */
-    SLICE = 256 * 1024            /* given to the exchange at once */
+    SLICE = 256 * 1024,           /* given to the exchange at once */
+    LONGEST_SERVER = 100
 };
 
 static const spi_field default_type = { "Content-Type", "text/html; charset=UTF-8", 12, 24 };
@@ -27,9 +29,9 @@ void spi_response_reset(spout_request *r)
     spi_field *field = response->fields;
     if (r->application->server_field.name)
         *field++ = r->application->server_field;
-    *field++ = default_type;
     *field++ = date_field;
-    response->field_count = (uint32_t)(field - response->fields);
+    *field++ = default_type;
+    response->field_count = response->as_made = (uint32_t)(field - response->fields);
     response->status = 200;
     response->reason = NULL;
     response->declared = -1;
@@ -49,13 +51,9 @@ void spi_response_drop_body(spout_request *r)
 
 int spi_response_find(const spi_response *response, const char *name, size_t name_len)
 {
-    for (uint32_t i = 0; i < response->field_count; i++) {
-        const spi_field *field = &response->fields[i];
-        if (field->name_len == name_len && spi_lower(*field->name) == spi_lower(*name) &&
-            spi_equal_nocase(field->name, name_len, name, name_len))
-            return (int)i;
-    }
-    return -1;
+    const spi_field *found = spi_field_find(
+        response->fields, response->field_count, name, name_len);
+    return found ? (int)(found - response->fields) : -1;
 }
 
 static spi_field *new_field(spout_request *r)
@@ -76,6 +74,11 @@ static spi_field make_field(const char *name, const char *value)
     return (spi_field){ name, value, (uint32_t)strlen(name), (uint32_t)strlen(value) };
 }
 
+void spi_response_add_field(spout_request *r, spi_field field)
+{
+    *new_field(r) = field;
+}
+
 void spi_response_add(spout_request *r, const char *name, const char *value)
 {
     *new_field(r) = make_field(name, value);
@@ -87,11 +90,12 @@ void spi_response_put(spout_request *r, const char *name, const char *value)
     if (at < 0)
         spi_response_add(r, name, value);
     else
-        r->response.fields[at] = make_field(name, value);
+        *spi_response_change(&r->response, (uint32_t)at) = make_field(name, value);
 }
 
 void spi_response_remove_at(spi_response *response, uint32_t at)
 {
+    spi_response_change(response, at);
     response->field_count--;
     memmove(&response->fields[at], &response->fields[at + 1],
         (response->field_count - at) * sizeof *response->fields);
@@ -148,11 +152,6 @@ int spi_response_append(spout_request *r, const void *data, size_t len)
     return 0;
 }
 
-bool spi_status_is_bodiless(int status)
-{
-    return status < 200 || status == 204 || status == 304;
-}
-
 /* What describes a body that isn't there; Content-Location and Content-Security-Policy are no such
    fields. */
 static void strip_content_fields(spi_response *response)
@@ -181,7 +180,50 @@ int spi_response_sent(spout_request *r, int result)
     return result;
 }
 
-int spi_response_send_head(spout_request *r, int64_t content_length)
+static void write_ready(spout_application *application, const char *date)
+{
+    spi_ready_lines *ready = &application->ready;
+    const spi_field *server = &application->server_field;
+    char *at = SPI_PUT_LITERAL(ready->text, SPI_STATUS_LINE_200);
+    if (server->name) {
+        at = SPI_PUT_LITERAL(at, "Server: ");
+        at = spi_put(at, server->value, server->value_len);
+        at = SPI_PUT_LITERAL(at, "\r\n");
+    }
+    at = SPI_PUT_LITERAL(at, "Date: ");
+    at = spi_put(at, date, SPI_HTTP_DATE_LEN);
+    at = SPI_PUT_LITERAL(at, "\r\n");
+    ready->len = (uint32_t)(at - ready->text);
+    at = SPI_PUT_LITERAL(at, "Content-Type: ");
+    at = spi_put(at, default_type.value, default_type.value_len);
+    at = SPI_PUT_LITERAL(at, "\r\n");
+    ready->type_len = (uint32_t)(at - ready->text);
+}
+
+/* Gives the Date field its value, and finds out how many of the first fields are still as
+   spi_response_reset has left them: they need not be written out again. */
+static void get_ready(spout_request *r, spi_reply_head *head)
+{
+    spout_application *application = r->application;
+    uint32_t as_made = r->response.as_made, date_at = application->server_field.name ? 1 : 0;
+    if (as_made <= date_at || application->server_field.value_len > LONGEST_SERVER) {
+        spi_response_fill_date(r);
+        return;
+    }
+    int64_t second;
+    const char *date = spi_http_date_at(r->exchange->loop, &second);
+    r->response.fields[date_at].value = date;
+    if (second != application->ready.second) {
+        write_ready(application, date);
+        application->ready.second = second;
+    }
+    head->ready = application->ready.text;
+    head->ready_len = as_made > date_at + 1 ? application->ready.type_len : application->ready.len;
+    head->ready_count = as_made;
+}
+
+/* The last of what goes into a head. */
+static int complete_head(spout_request *r, int64_t content_length, spi_reply_head *ret_head)
 {
     spi_response *response = &r->response;
     if (spi_status_is_bodiless(response->status)) {
@@ -192,8 +234,7 @@ int spi_response_send_head(spout_request *r, int64_t content_length)
         return spout_error_code_current();
     if (response->cookies || r->handler->dresses)
         spi_response_dress(r);
-    spi_response_fill_date(r);
-    const spi_reply_head head = {
+    *ret_head = (spi_reply_head){
         .status = response->status,
         .reason = response->reason,
         .fields = response->fields,
@@ -201,10 +242,19 @@ int spi_response_send_head(spout_request *r, int64_t content_length)
         .content_length = content_length,
         .close = response->close,
     };
-    int result = spi_response_sent(r, r->exchange->ops->send_head(r->exchange, &head));
+    get_ready(r, ret_head);
+    return 0;
+}
+
+int spi_response_send_head(spout_request *r, int64_t content_length)
+{
+    spi_reply_head head;
+    int result = complete_head(r, content_length, &head);
+    if (result == 0)
+        result = spi_response_sent(r, r->exchange->ops->send_head(r->exchange, &head));
     if (result < 0)
         return result;
-    response->head_sent = true;
+    r->response.head_sent = true;
     return 0;
 }
 
@@ -275,8 +325,8 @@ static bool wants_etag(const spout_request *r)
            (method == SPI_METHOD_GET || method == SPI_METHOD_HEAD);
 }
 
-/* The head of a reply that is complete. */
-static int begin_whole(spout_request *r)
+/* Checks and changes what can only be done once a reply is complete. */
+static int complete(spout_request *r, int64_t *ret_content_length)
 {
     spi_response *response = &r->response;
     if (spi_status_is_bodiless(response->status) && response->len)
@@ -287,15 +337,51 @@ static int begin_whole(spout_request *r)
         return SPOUT_EINVAL;
     if (r->handler->compresses)
         spi_compress_begin(r, true);
-    if (wants_etag(r))
-        spi_response_check_etag(r);
+    if (wants_etag(r) && spi_response_check_etag(r) < 0)
+        return spout_error_code_current();
     if (response->compressor && response->status != 304) {
         if (spi_compress_pieces(r, true) < 0)
             return spout_error_code_current();
         response->declared = -1;
     }
-    int64_t length = response->declared >= 0 ? response->declared : (int64_t)response->len;
-    return spi_response_send_head(r, length);
+    *ret_content_length = response->declared >= 0 ? response->declared : (int64_t)response->len;
+    return 0;
+}
+
+static int send_in_parts(spout_request *r)
+{
+    int result = 0;
+    if (r->exchange->head.method == SPI_METHOD_HEAD)
+        spi_response_drop_body(r);
+    else
+        result = spi_response_send_pieces(r);
+    return result < 0 ? result : spi_response_sent(r, r->exchange->ops->finish(r->exchange));
+}
+
+/* A reply of which nothing was sent before. */
+static int send_whole(spout_request *r)
+{
+    spi_response *response = &r->response;
+    int64_t content_length = 0;
+    int result = complete(r, &content_length);
+    if (result < 0)
+        return result;
+    const spi_piece *piece = response->first;
+    if (piece && (piece->next || piece->len > SLICE)) {
+        result = spi_response_send_head(r, content_length);
+        return result < 0 ? result : send_in_parts(r);
+    }
+    spi_reply_head head;
+    result = complete_head(r, content_length, &head);
+    if (result < 0)
+        return result;
+    spout_bytes body = { "", 0 };
+    if (piece && r->exchange->head.method != SPI_METHOD_HEAD)
+        body = (spout_bytes){ piece->data, piece->len };
+    result = spi_response_sent(r, r->exchange->ops->send_reply(r->exchange, &head, body));
+    response->head_sent = r->exchange->head_sent;
+    response->sent = body.len;
+    return result;
 }
 
 /* What is left of a reply that was begun in parts. */
@@ -309,16 +395,16 @@ static int end_parts(spout_request *r)
 
 int spi_response_end(spout_request *r)
 {
-    spi_response *response = &r->response;
-    int result = response->head_sent ? end_parts(r) : begin_whole(r);
-    if (result == 0 && r->exchange->head.method == SPI_METHOD_HEAD)
-        spi_response_drop_body(r);
-    if (result == 0)
-        result = spi_response_send_pieces(r);
-    if (result == 0)
-        result = spi_response_sent(r, r->exchange->ops->finish(r->exchange));
+    int result;
+    if (r->response.head_sent) {
+        result = end_parts(r);
+        if (result == 0)
+            result = send_in_parts(r);
+    } else {
+        result = send_whole(r);
+    }
     if (result < 0)
         return result;
-    response->ended = true;
+    r->response.ended = true;
     return 0;
 }

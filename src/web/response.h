@@ -20,6 +20,7 @@ typedef struct spi_new_cookie spi_new_cookie;
 typedef struct spi_response {
     spi_field *fields; /* value NULL: the date, filled in when it goes out */
     uint32_t field_count, field_capacity;
+    uint32_t as_made; /* so many of the first are as spi_response_reset has made them */
     int status;
     const char *reason; /* NULL: the standard phrase */
     spi_piece *first, *last;
@@ -49,8 +50,17 @@ int spi_response_find(const spi_response *response, const char *name, size_t nam
 /* Sets a field of ours without checks: name and value are static or lie in the request's arena. */
 void spi_response_put(spout_request *r, const char *name, const char *value);
 
+/* A field that is about to be changed. */
+static inline spi_field *spi_response_change(spi_response *response, uint32_t at)
+{
+    if (at < response->as_made)
+        response->as_made = at;
+    return &response->fields[at];
+}
+
 /* Adds one more, and removes one. */
 void spi_response_add(spout_request *r, const char *name, const char *value);
+void spi_response_add_field(spout_request *r, spi_field field);
 void spi_response_remove_at(spi_response *response, uint32_t at);
 
 int spi_response_append(spout_request *r, const void *data, size_t len);
@@ -85,9 +95,13 @@ int spi_response_sent(spout_request *r, int result);
 int spi_response_end(spout_request *r);
 
 /* Whether the status has no body by definition: 1xx, 204, 304. */
-bool spi_status_is_bodiless(int status);
+static inline bool spi_status_is_bodiless(int status)
+{
+    return status != 200 && (status < 200 || status == 204 || status == 304);
+}
 
-/* Sets Etag unless there is one, and turns the reply to a 304 if the client has it (etag.c). */
-void spi_response_check_etag(spout_request *r);
+/* Sets Etag unless there is one, and turns the reply to a 304 if the client has it; fails with 412 if
+   it insists on another (etag.c). */
+int spi_response_check_etag(spout_request *r);
 
 #endif

@@ -60,7 +60,7 @@ static uint32_t hash_of(const char *text, size_t len)
     return hash;
 }
 
-static edge *find_slot(const node *n, uint32_t hash, const char *text, size_t len)
+static inline edge *find_slot(const node *n, uint32_t hash, const char *text, size_t len)
 {
     for (uint32_t i = hash;; i++) {
         edge *e = &n->edges[i & (n->slots - 1)];
@@ -164,29 +164,43 @@ static bool is_number(const char *text, size_t len)
     return true;
 }
 
+/* The child that the segment leads to by its own text, if it can have a route below `best`. */
+static inline const node *literal_below(
+    const node *n, uint32_t hash, const char *text, size_t len, uint32_t best)
+{
+    if (!n->slots)
+        return NULL;
+    const node *to = find_slot(n, hash, text, len)->to;
+    return to && to->lowest < best ? to : NULL;
+}
+
 /* `at` begins a segment, NULL behind the last one. Returns the lowest matching route below `best`,
-   else `best`. */
+   else `best`. Goes back only where a segment may be taken in two ways. */
 static uint32_t search(const node *n, const char *at, const char *end, uint32_t best)
 {
-    if (!at)
-        return lower(best, n->route);
-    best = lower(best, n->path_route);
-    const char *stop = at;
-    uint32_t hash = hash_start;
-    for (; stop < end && *stop != '/'; stop++)
-        hash = hash_step(hash, *stop);
-    size_t len = (size_t)(stop - at);
-    const char *next = stop < end ? stop + 1 : NULL;
-    if (n->slots) {
-        const edge *e = find_slot(n, hash, at, len);
-        if (e->to && e->to->lowest < best)
-            best = search(e->to, next, end, best);
+    while (at) {
+        best = lower(best, n->path_route);
+        const char *stop = at;
+        uint32_t hash = hash_start;
+        for (; stop < end && *stop != '/'; stop++)
+            hash = hash_step(hash, *stop);
+        size_t len = (size_t)(stop - at);
+        const char *next = stop < end ? stop + 1 : NULL;
+        const node *to = literal_below(n, hash, at, len, best);
+        if (to && (n->number || n->segment)) {
+            best = search(to, next, end, best);
+            to = NULL;
+        }
+        if (n->number && n->number->lowest < best && is_number(at, len))
+            best = search(n->number, next, end, best);
+        if (n->segment && n->segment->lowest < best && len)
+            to = n->segment;
+        if (!to)
+            return best;
+        n = to;
+        at = next;
     }
-    if (n->number && n->number->lowest < best && is_number(at, len))
-        best = search(n->number, next, end, best);
-    if (n->segment && n->segment->lowest < best && len)
-        best = search(n->segment, next, end, best);
-    return best;
+    return lower(best, n->route);
 }
 
 uint32_t spi_trie_find(const spi_trie *trie, const char *path, size_t len)

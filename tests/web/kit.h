@@ -13,6 +13,7 @@
 #include <spout/log.h>
 #include <spout/loop.h>
 #include <spout/memory.h>
+#include <spout/static.h>
 #include <spout/task.h>
 #include <spout/web.h>
 

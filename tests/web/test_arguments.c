@@ -28,6 +28,36 @@ static int required(spout_request *r)
     return spout_write(r, id);
 }
 
+static int lists(spout_request *r)
+{
+    const char *const *values;
+    size_t count = spout_query_arguments(r, "a", &values);
+    assert_null(values[count]);
+    for (size_t i = 0; i < count; i++)
+        spout_write_format(r, "q%s ", values[i]);
+    count = spout_body_arguments(r, "a", &values);
+    assert_null(values[count]);
+    for (size_t i = 0; i < count; i++)
+        spout_write_format(r, "b%s ", values[i]);
+    return 0;
+}
+
+static int required_there(spout_request *r)
+{
+    const char *query = spout_need_query_argument(r, "q");
+    if (!query)
+        return -1;
+    const char *body = spout_need_body_argument(r, "b");
+    if (!body)
+        return -1;
+    return spout_write_format(r, "%s %s", query, body);
+}
+
+static int unstripped(spout_request *r)
+{
+    return spout_write_format(r, "[%s]", spout_argument_unstripped(r, "a", "-"));
+}
+
 static int raw(spout_request *r)
 {
     const spout_pair *pairs;
@@ -62,6 +92,9 @@ static int wait_long(spout_request *r)
 static const spout_route routes[] = {
     { "/merged", &(const spout_handler){ .get = merged, .post = merged } },
     { "/required", &(const spout_handler){ .get = required } },
+    { "/unstripped", &(const spout_handler){ .get = unstripped } },
+    { "/lists", &(const spout_handler){ .post = lists } },
+    { "/required-there", &(const spout_handler){ .post = required_there } },
     { "/raw", &(const spout_handler){ .get = raw, .post = raw, .raw_arguments = 1 } },
     { "/raw-any", &(const spout_handler){ .any = raw, .raw_arguments = 1 } },
     { "/waits", &(const spout_handler){ .get = wait_long } },
@@ -99,6 +132,9 @@ static void values_are_cleaned(void **state)
     kit_expect(kit_get("/required?id=%C3%A9+%2B"), 200, "\xC3\xA9 +");
     kit_expect(kit_get("/required?id="), 200, "");
     kit_expect(kit_get("/required?id"), 200, "");
+    kit_expect(kit_get("/unstripped?a=%20x%1F%0A+"), 200, "[ x \n ]");
+    kit_expect(kit_get("/unstripped"), 200, "[-]");
+    assert_int_equal(kit_get("/unstripped?a=%FF")->status, 400);
 }
 
 static void a_missing_one_is_400(void **state)
@@ -107,6 +143,19 @@ static void a_missing_one_is_400(void **state)
     assert_int_equal(kit_get("/required")->status, 400);
     assert_non_null(strstr(kit_log(), "ms: Missing argument id"));
     assert_int_equal(kit_log_lines(), 1);
+}
+
+static void query_and_body_apart(void **state)
+{
+    (void)state;
+    kit_expect(kit_post("/lists?a=1&b=2&a=+3", form_type, "a=4&c=5&a=6"), 200, "q1 q3 b4 b6 ");
+    kit_expect(kit_post("/lists", "text/plain", "a=4"), 200, "");
+    kit_expect(kit_post("/required-there?q=1&b=x", form_type, "q=x&b=2"), 200, "1 2");
+    assert_int_equal(kit_post("/required-there?b=x", form_type, "q=x&b=2")->status, 400);
+    assert_non_null(strstr(kit_log(), "Missing argument q"));
+    assert_int_equal(kit_post("/required-there?q=1&b=x", form_type, "q=x")->status, 400);
+    assert_non_null(strstr(kit_log(), "Missing argument b"));
+    assert_int_equal(kit_post("/required-there?q=1", form_type, "b=%FF")->status, 400);
 }
 
 static void bad_utf8_is_400_where_text_is_asked_for(void **state)
@@ -192,6 +241,7 @@ int main(void)
             the_last_value_counts_and_the_body_comes_last, set_up, tear_down),
         cmocka_unit_test_setup_teardown(values_are_cleaned, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_one_is_400, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(query_and_body_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_utf8_is_400_where_text_is_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_query_that_is_no_text_is_refused_at_once, set_up, tear_down),

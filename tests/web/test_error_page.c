@@ -151,10 +151,18 @@ static void serve_traceback_shows_the_causes(void **state)
 {
     (void)state;
     kit_start(routes, &(spout_application_options){ .serve_traceback = true });
-    const spi_memory_reply *reply = kit_get("/fail?what=wrapped");
+    const spi_field fields[] = { kit_field("X-One", "1"), kit_field("cookie", "secret=1"),
+        kit_field("Authorization", "Basic c2VjcmV0") };
+    const spi_memory_reply *reply = kit_send(&(spi_memory_request){
+        .target = "/fail?what=wrapped", .fields = fields, .field_count = 3 });
     kit_expect_field(reply, "Content-Type", "text/plain; charset=UTF-8");
-    assert_string_equal(
-        reply->body.data, "500: Internal Server Error\n\nsaving <failed>\n\nthe disk is full\n");
+    static const char begin[] =
+        "500: Internal Server Error\n\nsaving <failed>\n\nthe disk is full\n\n"
+        "GET /fail?what=wrapped () [";
+    assert_memory_equal(reply->body.data, begin, sizeof begin - 1);
+    assert_non_null(strstr(reply->body.data, "\nX-One: 1\n"));
+    assert_non_null(strstr(reply->body.data, "\ncookie: (not shown)\n"));
+    assert_null(strstr(reply->body.data, "c2VjcmV0"));
 }
 
 static void the_default_handler_answers_what_nothing_matches(void **state)

@@ -10,6 +10,7 @@ static spout_loop *loop;
 static spout_application *application;
 static spout_http_server *server;
 static spout_tls *server_tls, *client_tls;
+static const spout_metrics *metrics;
 
 static int show(spout_request *r)
 {
@@ -27,7 +28,7 @@ static const spout_route routes[] = {
 
 static void start(const spout_tls_options *options, int64_t max_connections)
 {
-    loop = kit_loop();
+    loop = metrics ? spout_loop_new(&(spout_loop_options){ .metrics = metrics }) : kit_loop();
     spout_log_set_level(SPOUT_LOG_ERROR);
     server_tls = spout_tls_server_new(options);
     assert_non_null(server_tls);
@@ -119,6 +120,34 @@ static void test_client_certificate(void **state)
     stop();
 }
 
+static void count_bytes(void *self, const char *name, int64_t delta)
+{
+    int64_t *sums = self;
+    if (strcmp(name, "net_sent_bytes") == 0)
+        sums[0] += delta;
+    else if (strcmp(name, "net_received_bytes") == 0)
+        sums[1] += delta;
+}
+
+/* Both ends are the loop's: what one sends the other receives, but for a goodbye that nobody waits
+   for. */
+static void test_bytes_are_counted_as_they_are_on_the_wire(void **state)
+{
+    (void)state;
+    int64_t sums[2] = { 0, 0 };
+    metrics = &(spout_metrics){ .count = count_bytes, .self = sums };
+    start(&(spout_tls_options){ .cert_file = certs_path("server", ".pem"),
+              .key_file = certs_path("server", ".key") },
+        0);
+    metrics = NULL;
+    client_tls = certs_client();
+    assert_reply("HTTP/1.1 200 ", "\r\n\r\nhttps");
+    stop();
+    enum { CLOSE_NOTIFY = 24 };
+    assert_true(sums[1] > 1000); /* with the certificate */
+    assert_in_range(sums[0] - sums[1], 0, 2 * CLOSE_NOTIFY);
+}
+
 static int fill_and_get(void *arg)
 {
     spout_stream *first = open_client();
@@ -171,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_handler_sees),
         cmocka_unit_test(test_client_certificate),
+        cmocka_unit_test(test_bytes_are_counted_as_they_are_on_the_wire),
         cmocka_unit_test(test_full_server_says_so),
         cmocka_unit_test(test_drain_says_goodbye),
     };

@@ -1,5 +1,7 @@
 #include "kit.h"
 
+#include "web/request.h"
+
 #include <string.h>
 
 static int describe(spout_request *r)
@@ -7,6 +9,11 @@ static int describe(spout_request *r)
     return spout_write_format(r, "%s %s %s %s %s %s %s [%s]", spout_get_method(r), spout_uri(r),
         spout_path(r), spout_query(r), spout_http_version(r), spout_protocol(r), spout_host(r),
         spout_remote_ip(r));
+}
+
+static int full_url(spout_request *r)
+{
+    return spout_write(r, spout_full_url(r));
 }
 
 static int headers(spout_request *r)
@@ -61,6 +68,32 @@ static int stream(spout_request *r)
     return result < 0 ? result : spout_write_format(r, "%d", count);
 }
 
+static int limits(spout_request *r)
+{
+    const spi_exchange *exchange = r->exchange;
+    return spout_write_format(r, "%lld %lld %lld %lld", (long long)exchange->max_body,
+        (long long)exchange->body_timeout_ms, (long long)exchange->min_body_rate,
+        (long long)exchange->request_timeout_ms);
+}
+
+/* As the path says, before anything is read. */
+static int set_limits(spout_request *r)
+{
+    assert_int_equal(spout_set_max_body_size(r, -3), SPOUT_EINVAL);
+    assert_int_equal(spout_set_body_timeout(r, -3), SPOUT_EINVAL);
+    int64_t max = spout_path_int(r, "max");
+    if (spout_set_max_body_size(r, max ? max : SPOUT_NONE) < 0)
+        return -1;
+    return spout_set_body_timeout(r, SPOUT_NONE);
+}
+
+static int set_too_late(spout_request *r)
+{
+    assert_int_equal(spout_set_max_body_size(r, 1), SPOUT_ESTATE);
+    assert_int_equal(spout_set_body_timeout(r, 1), SPOUT_ESTATE);
+    return spout_write_bytes(r, spout_body(r));
+}
+
 static int time_passes(spout_request *r)
 {
     assert_true(spout_request_time_us(r) >= 0);
@@ -75,6 +108,7 @@ static int uri_bytes(spout_request *r)
 
 static const spout_route routes[] = {
     { "/describe", &(const spout_handler){ .get = describe } },
+    { "/full.*", &(const spout_handler){ .get = full_url } },
     { "/headers", &(const spout_handler){ .get = headers } },
     { "/cookies", &(const spout_handler){ .get = cookies } },
     { "/path/{id:int}/{name}", &(const spout_handler){ .get = path } },
@@ -82,6 +116,20 @@ static const spout_route routes[] = {
     { "/body", &(const spout_handler){ .post = body } },
     { "/stream", &(const spout_handler){ .post = stream, .stream_body = 1, .max_body_size = 20 } },
     { "/small", &(const spout_handler){ .post = body, .max_body_size = 3 } },
+    { "/limits", &(const spout_handler){ .base = &(const spout_handler){ .body_timeout_ms = 7,
+                                             .request_timeout_ms = 9 },
+                     .get = limits,
+                     .max_body_size = 5,
+                     .min_body_rate = 8 } },
+    { "/limits-none", &(const spout_handler){ .get = limits,
+                          .max_body_size = SPOUT_ZERO,
+                          .body_timeout_ms = SPOUT_NONE,
+                          .min_body_rate = SPOUT_NONE,
+                          .request_timeout_ms = SPOUT_NONE } },
+    { "/set/{max:int}",
+        &(const spout_handler){
+            .prepare = set_limits, .post = stream, .stream_body = 1, .max_body_size = 4 } },
+    { "/set-late", &(const spout_handler){ .post = set_too_late } },
     { "/none", &(const spout_handler){ .post = body, .max_body_size = SPOUT_ZERO } },
     { "/time", &(const spout_handler){ .get = time_passes, .name = "timely" } },
     { "/bytes.*", &(const spout_handler){ .get = uri_bytes } },
@@ -113,6 +161,14 @@ static void the_request_line(void **state)
         kit_send(&(spi_memory_request){
             .target = "/describe?a=%20b", .fields = &host, .field_count = 1, .peer = &peer }),
         200, "GET /describe?a=%20b /describe a=%20b HTTP/1.1 http example.com:81 [192.0.2.7]");
+}
+
+static void whole_urls(void **state)
+{
+    (void)state;
+    kit_expect(kit_get("/full?a=%20"), 200, "http://localhost/full?a=%20");
+    kit_expect(kit_get_with("/full", "Host", "Example.org:81"), 200, "http://example.org:81/full");
+    kit_expect(kit_get("http://a.b/full?c"), 200, "http://a.b/full?c");
 }
 
 static void header_fields(void **state)
@@ -200,11 +256,29 @@ static void targets_that_are_not_ascii(void **state)
     kit_expect(kit_get("/bytes\xE9"), 200, "7 /bytes\xC3\xA9");
 }
 
+static void handlers_have_limits_of_their_own(void **state)
+{
+    (void)state;
+    kit_expect(kit_get("/limits"), 200, "5 7 8 9");
+    kit_expect(kit_get("/limits-none"), 200, "0 -1 -1 -1");
+}
+
+static void a_request_may_change_its_limits(void **state)
+{
+    (void)state;
+    kit_expect(kit_post("/set/6", "text/plain", "123456"), 200, "123456.1");
+    assert_int_equal(kit_post("/set/6", "text/plain", "1234567")->status, 413);
+    kit_expect(kit_post("/set/0", "text/plain", "1234567"), 200, "1234567.1");
+    assert_int_equal(kit_post("/set/2", "text/plain", "123")->status, 413);
+    kit_expect(kit_post("/set-late", "text/plain", "123"), 200, "123");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_request_line, set_up, tear_down),
         cmocka_unit_test_setup_teardown(header_fields, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(whole_urls, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cookie_pairs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(path_captures, set_up, tear_down),
         cmocka_unit_test_setup_teardown(whole_bodies, set_up, tear_down),
@@ -212,6 +286,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(limits_of_the_handler, set_up, tear_down),
         cmocka_unit_test_setup_teardown(around_the_request, set_up, tear_down),
         cmocka_unit_test_setup_teardown(targets_that_are_not_ascii, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(handlers_have_limits_of_their_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_request_may_change_its_limits, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

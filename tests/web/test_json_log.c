@@ -46,7 +46,7 @@ static void an_object_a_line(void **state)
     kit_start(routes, &(spout_application_options){
                           .access_log = SPOUT_ACCESS_LOG_JSON, .request_id_header = "X-Id" });
     const spout_endpoint peer = { .address = { 127, 0, 0, 1 }, .family = 4 };
-    const spi_field fields[] = { kit_field("User-Agent", "a \"b\" \\ \xE9\t"),
+    const spi_field fields[] = { kit_field("User-Agent", "a \"b\" \\ \xE9\t\x85"),
         kit_field("Referer", "http://x/"), kit_field("X-Id", "id-1") };
     kit_send(&(spi_memory_request){
         .target = "/a%20b?c=\xFF", .peer = &peer, .fields = fields, .field_count = 3 });
@@ -66,7 +66,7 @@ static void an_object_a_line(void **state)
     expect(object, "remote_ip", "127.0.0.1");
     expect(object, "handler", "one");
     expect(object, "request_id", "id-1");
-    expect(object, "user_agent", "a \"b\" \\ \xC3\xA9");
+    expect(object, "user_agent", "a \"b\" \\ \xC3\xA9\t\xC2\x85");
     expect(object, "referer", "http://x/");
     expect(object, "remark", NULL);
     assert_int_equal(strlen(json_string_value(json_object_get(object, "time"))), 24);

@@ -197,7 +197,7 @@ static void a_plain_reply(void **state)
     (void)state;
     const spi_memory_reply *reply = kit_get("/");
     kit_expect(reply, 200, "Hello, world");
-    static const char *const order[] = { "Server", "Content-Type", "Date", "Etag",
+    static const char *const order[] = { "Server", "Date", "Content-Type", "Etag",
         "Content-Length" };
     assert_int_equal(reply->field_count, 5);
     for (size_t i = 0; i < 5; i++)
@@ -364,6 +364,19 @@ static void etags_save_the_body(void **state)
     assert_int_equal(kit_get_with("/", "If-None-Match", "\"other\"")->status, 200);
 }
 
+static void a_client_may_insist_on_a_version(void **state)
+{
+    (void)state;
+    char etag[64];
+    snprintf(etag, sizeof etag, "%s", spi_memory_reply_field(kit_get("/"), "Etag"));
+    kit_expect(kit_get_with("/", "If-Match", etag), 200, "Hello, world");
+    assert_int_equal(kit_get_with("/", "If-Match", "*")->status, 200);
+    const spi_memory_reply *reply = kit_get_with("/", "If-Match", "\"other\"");
+    assert_int_equal(reply->status, 412);
+    kit_expect_field(reply, "Etag", NULL);
+    assert_int_equal(kit_get_with("/empty", "If-Match", "W/\"other\"")->status, 412);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +396,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_late_error_cuts_the_reply, set_up, tear_down),
         cmocka_unit_test_setup_teardown(redirects, set_up, tear_down),
         cmocka_unit_test_setup_teardown(etags_save_the_body, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_client_may_insist_on_a_version, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
