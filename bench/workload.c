@@ -85,6 +85,13 @@ static const spout_handler topic_handler = {
         .check_origin = any_origin },
 };
 
+static const spout_handler packed_topic_handler = {
+    .websocket = &(const spout_websocket_handler){ .open = join,
+        .message = publish,
+        .check_origin = any_origin,
+        .compression = &(const spout_websocket_compression){ 0 } },
+};
+
 /* --- long polls that one push wakes --- */
 
 static spout_condition *news;
@@ -119,6 +126,7 @@ static const spout_route routes[] = {
     { "/ws", &echo_handler },
     { "/deflate", &deflate_handler },
     { "/topic", &topic_handler },
+    { "/topic/deflate", &packed_topic_handler },
     { "/poll", &(const spout_handler){ .get = poll_get } },
     { "/push", &(const spout_handler){ .post = push_post } },
     { "/waiting", &(const spout_handler){ .get = waiting_get } },

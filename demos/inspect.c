@@ -43,6 +43,9 @@ static json_t *headers_of(spout_request *r)
 
 static int show(spout_request *r)
 {
+    if (strcmp(spout_get_method(r), "OPTIONS") == 0 &&
+        spout_set_header(r, "Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE") < 0)
+        return -1;
     return spout_write_json(
         r, json_pack("{s:s, s:o, s:s, s:o, s:o}", "method", spout_get_method(r), "uri",
                json_latin1(spout_uri_bytes(r)), "version", spout_http_version(r), "headers",
@@ -51,18 +54,30 @@ static int show(spout_request *r)
 
 /* --- forms and queries --- */
 
-/* A name as a JSON key: UTF-8 with U+FFFD for what isn't. */
-static const char *key_of(spout_bytes name)
+/* A name as a JSON key: UTF-8 with U+FFFD for what isn't. A NUL stays one. */
+static spout_bytes key_of(spout_bytes name)
 {
-    return spout_utf8_or_replacement(name);
+    char *key = (char *)spout_scope_alloc(3 * name.len + 1), *out = key;
+    const char *at = name.data, *end = at + name.len;
+    for (;;) {
+        const char *nul = at < end ? (const char *)memchr(at, 0, (size_t)(end - at)) : NULL;
+        const char *stop = nul ? nul : end;
+        const char *text = spout_utf8_or_replacement((spout_bytes){ at, (size_t)(stop - at) });
+        memcpy(out, text, strlen(text));
+        out += strlen(text);
+        if (!nul)
+            return (spout_bytes){ key, (size_t)(out - key) };
+        *out++ = 0;
+        at = nul + 1;
+    }
 }
 
-static void append(json_t *object, const char *name, json_t *value)
+static void append(json_t *object, spout_bytes name, json_t *value)
 {
-    json_t *list = json_object_get(object, name);
+    json_t *list = json_object_getn(object, name.data, name.len);
     if (!list) {
         list = json_array();
-        json_object_set_new(object, name, list);
+        json_object_setn_new(object, name.data, name.len, list);
     }
     json_array_append_new(list, value);
 }
@@ -111,7 +126,8 @@ static int cookies_get(spout_request *r)
     size_t count = spout_cookies(r, &cookies);
     json_t *object = json_object();
     for (size_t i = 0; i < count; i++)
-        json_object_set_new(object, key_of(cookies[i].name), json_latin1(cookies[i].value));
+        json_object_set_new(
+            object, spout_utf8_or_replacement(cookies[i].name), json_latin1(cookies[i].value));
     return spout_write_json(r, object);
 }
 
@@ -142,7 +158,7 @@ static const spout_handler cookies = { .name = "cookies", .get = cookies_get, .r
 static const spout_handler socket_handler = { .name = "ws", .websocket = &echo_socket };
 
 /* Filled by configure: without --static the path is like any other. */
-static spout_static_options static_options;
+static spout_static_options static_options = { .precompressed = true };
 static spout_handler static_handler = { .name = "static", .raw_arguments = 1 };
 
 static const spout_route routes[] = {

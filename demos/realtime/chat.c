@@ -1,37 +1,26 @@
+/*
+ * The chat. A room is a topic: who is in it, on whichever worker, is what the topic says, and what
+ * each worker tells its people follows from that. A private message goes to a topic in which its
+ * recipient is alone.
+ */
 #include "realtime.h"
 
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_NAME = 64, MAX_ROOM = 128, MAX_LISTED = 1000 };
-
-/* A room lives while somebody is in it: people, not members of its topic, whom a socket that closes
-   leaves before its handler knows. */
-typedef struct room {
-    spout_topic *topic;
-    size_t people;
-    char name[];
-} room;
+enum { MAX_NAME = 64, MAX_ROOM = 128, MAX_LISTED = 1000, ID_LEN = 36 };
 
 /* The state of one socket. */
 typedef struct person {
-    char id[37];
+    char id[ID_LEN + 1];
     char username[MAX_NAME + 1];
-    room *room;
-    spout_websocket *socket;
+    spout_topic *room;  /* NULL: in none */
+    spout_topic *alone; /* for private messages */
 } person;
 
-/* Trees of <search.h>: rooms by name, people by connection id. */
-static void *rooms, *people;
-static size_t room_count, person_count;
+static size_t person_count; /* of this worker */
 
 static const char *allowed_origins; /* NULL: the same host; "*": any; else a comma-separated list */
-
-size_t chat_rooms(void)
-{
-    return room_count;
-}
 
 size_t chat_people(void)
 {
@@ -43,49 +32,20 @@ void chat_configure(const char *origins)
     allowed_origins = origins;
 }
 
-static int compare_rooms(const void *a, const void *b)
+/* Topics have one space of names. Scoped. */
+static const char *topic_of_room(const char *room)
 {
-    return strcmp(((const room *)a)->name, ((const room *)b)->name);
+    return spout_scope_format("room/%s", room);
 }
 
-static int compare_people(const void *a, const void *b)
+static const char *topic_of_person(const char *id)
 {
-    return strcmp(((const person *)a)->id, ((const person *)b)->id);
+    return spout_scope_format("person/%s", id);
 }
 
-static room *find_or_add_room(const char *name)
+static const char *room_name(const spout_topic *room)
 {
-    size_t size = strlen(name) + 1;
-    room *fresh = spout_alloc(sizeof *fresh + size);
-    memcpy(fresh->name, name, size);
-    room *found = *(room **)tsearch(fresh, &rooms, compare_rooms);
-    if (found != fresh) {
-        spout_free(fresh);
-        return found;
-    }
-    fresh->topic = spout_topic_new();
-    fresh->people = 0;
-    room_count++;
-    return fresh;
-}
-
-static room *enter_room(const char *name)
-{
-    room *r = find_or_add_room(name);
-    r->people++;
-    return r;
-}
-
-static void vacate(person *p)
-{
-    room *r = p->room;
-    p->room = NULL;
-    if (--r->people > 0)
-        return;
-    tdelete(r, &rooms, compare_rooms);
-    spout_topic_free(r->topic);
-    spout_free(r);
-    room_count--;
+    return spout_topic_name(room) + strlen("room/");
 }
 
 /* --- sending --- */
@@ -100,45 +60,100 @@ static int tell_error(spout_websocket *ws, const char *text)
     return tell(ws, json_pack("{s:s, s:s}", "type", "error", "message", text));
 }
 
-/* To the room, but `except`. Steals the message. */
-static void tell_room(const room *r, json_t *message, const spout_websocket *except)
+/* Steals the message. */
+static int publish(spout_topic *topic, json_t *message)
 {
     char *text = json_dumps(message, JSON_COMPACT);
     json_decref(message);
-    if (!text)
-        return;
-    spout_topic_publish_except(r->topic, spout_message_of(text), except, NULL);
+    int result = text ? spout_topic_publish(topic, spout_message_of(text)) : 0;
     free(text);
-}
-
-static json_t *presence(const char *type, const person *p)
-{
-    return json_pack("{s:s, s:s, s:s, s:s}", "type", type, "username", p->username, "room",
-        p->room->name, "connection_id", p->id);
+    return result;
 }
 
 /* --- rooms --- */
 
-static void leave(person *p)
+/* What a topic knows of a member: {"connection_id", "username"}. Owned. */
+static json_t *facts_of(const spout_member *member)
 {
-    room *left = p->room;
-    if (!left)
-        return;
-    spout_topic_leave(left->topic, p->socket);
-    tell_room(left, presence("user_left", p), p->socket);
-    vacate(p);
+    json_t *facts = json_loads(member->info, 0, NULL);
+    return facts ? facts : json_object();
 }
 
-static json_t *members_of(const room *r)
+/* To all of this worker in the room but one: each worker tells its own. */
+static void tell_presence(
+    spout_topic *room, const char *type, const spout_member *member, const spout_websocket *except)
+{
+    json_t *message = facts_of(member);
+    json_object_set_new(message, "type", json_string(type));
+    json_object_set_new(message, "room", json_string(room_name(room)));
+    char *text = json_dumps(message, JSON_COMPACT);
+    json_decref(message);
+    if (text)
+        spout_topic_publish_here(room, spout_message_of(text), except, NULL);
+    free(text);
+}
+
+static json_t *members_of(const spout_topic *room)
 {
     json_t *list = json_array();
-    for (spout_websocket *ws = spout_topic_next(r->topic, NULL);
-         ws && json_array_size(list) < MAX_LISTED; ws = spout_topic_next(r->topic, ws)) {
-        const person *p = spout_websocket_state(ws);
-        json_array_append_new(
-            list, json_pack("{s:s, s:s}", "connection_id", p->id, "username", p->username));
-    }
+    spout_member member = { 0 };
+    while (json_array_size(list) < MAX_LISTED && spout_topic_next_member(room, &member))
+        json_array_append_new(list, facts_of(&member));
     return list;
+}
+
+static void tell_joiner(const spout_topic *room, const spout_member *member)
+{
+    json_t *members = members_of(room);
+    if (json_array_size(members) == MAX_LISTED)
+        json_array_set_new(members, MAX_LISTED - 1, facts_of(member));
+    const person *p = spout_websocket_state(member->ws);
+    tell(member->ws, json_pack("{s:s, s:s, s:s, s:o, s:I}", "type", "room_joined", "room",
+                         room_name(room), "username", p->username, "members", members,
+                         "member_count", (json_int_t)spout_topic_count(room)));
+}
+
+static void on_joined(void *arg, spout_topic *room, const spout_member *member)
+{
+    (void)arg;
+    tell_presence(room, "user_joined", member, member->ws);
+    if (member->ws)
+        tell_joiner(room, member);
+}
+
+static void on_left(void *arg, spout_topic *room, const spout_member *member)
+{
+    (void)arg;
+    tell_presence(room, "user_left", member, NULL);
+}
+
+static const spout_topic_watcher room_watcher = { .joined = on_joined, .left = on_left };
+
+static void leave(spout_websocket *ws)
+{
+    person *p = spout_websocket_state(ws);
+    if (!p->room)
+        return;
+    spout_topic_leave(p->room, ws);
+    spout_topic_free(p->room);
+    p->room = NULL;
+}
+
+static int enter(spout_websocket *ws, const char *name)
+{
+    person *p = spout_websocket_state(ws);
+    p->room = spout_topic_new_named(topic_of_room(name));
+    if (!p->room)
+        return -1;
+    spout_topic_watch(p->room, &room_watcher, NULL);
+    json_t *facts = json_pack("{s:s, s:s}", "connection_id", p->id, "username", p->username);
+    char *info = json_dumps(facts, JSON_COMPACT);
+    json_decref(facts);
+    int result = spout_topic_join_as(p->room, ws, info);
+    free(info);
+    if (result < 0)
+        leave(ws);
+    return result;
 }
 
 static int join(spout_websocket *ws, const json_t *data)
@@ -152,23 +167,15 @@ static int join(spout_websocket *ws, const json_t *data)
         return tell_error(ws, "Room name is too long");
     if (username && strlen(username) > MAX_NAME)
         return tell_error(ws, "Username is too long");
-    leave(p);
+    leave(ws);
     snprintf(p->username, sizeof p->username, "%s", username && *username ? username : "Anonymous");
-    p->room = enter_room(name);
-    if (spout_topic_join(p->room->topic, ws) < 0) {
-        vacate(p);
-        return -1;
-    }
-    tell_room(p->room, presence("user_joined", p), ws);
-    return tell(ws, json_pack("{s:s, s:s, s:s, s:o, s:I}", "type", "room_joined", "room",
-                        p->room->name, "username", p->username, "members", members_of(p->room),
-                        "member_count", (json_int_t)spout_topic_count(p->room->topic)));
+    return enter(ws, name);
 }
 
 static int leave_room(spout_websocket *ws, const json_t *data)
 {
     (void)data;
-    leave(spout_websocket_state(ws));
+    leave(ws);
     return 0;
 }
 
@@ -196,22 +203,29 @@ static int chat_message(spout_websocket *ws, const json_t *data)
     const char *text = text_of(data);
     if (!text)
         return tell_error(ws, "Message cannot be empty");
-    tell_room(p->room,
-        json_pack("{s:s, s:s, s:s, s:s, s:o, s:s}", "type", "chat_message", "username", p->username,
-            "message", text, "room", p->room->name, "timestamp", site_timestamp(), "connection_id",
-            p->id),
-        NULL);
+    json_t *message = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s}", "type", "chat_message",
+        "username", p->username, "message", text, "room", room_name(p->room), "timestamp",
+        site_timestamp(), "connection_id", p->id);
+    if (publish(p->room, message) < 0)
+        return tell_error(ws, "The server is busy: the message was not sent");
     return 0;
 }
 
-static person *find_person(const char *id)
+/* False if there is nobody of that id, on any worker. */
+static bool send_to(const char *id, json_t *message)
 {
-    person key = { .room = NULL };
-    if (!id || strlen(id) >= sizeof key.id)
-        return NULL;
-    memcpy(key.id, id, strlen(id) + 1);
-    person **found = tfind(&key, &people, compare_people);
-    return found ? *found : NULL;
+    if (strlen(id) != ID_LEN) {
+        json_decref(message);
+        return false;
+    }
+    spout_topic *target = spout_topic_new_named(topic_of_person(id));
+    bool is_there = target && spout_topic_count(target) > 0;
+    if (is_there)
+        is_there = publish(target, message) == 0;
+    else
+        json_decref(message);
+    spout_topic_free(target);
+    return is_there;
 }
 
 static int private_message(spout_websocket *ws, const json_t *data)
@@ -221,15 +235,11 @@ static int private_message(spout_websocket *ws, const json_t *data)
     const char *text = text_of(data);
     if (!id || !text)
         return tell_error(ws, "Target connection and message are required");
-    const person *target = find_person(id);
     json_t *message = json_pack("{s:s, s:s, s:s, s:o, s:s}", "type", "private_message", "from",
         *p->username ? p->username : "Anonymous", "message", text, "timestamp", site_timestamp(),
         "connection_id", p->id);
-    if (!target || tell(target->socket, message) < 0) {
-        if (!target)
-            json_decref(message);
+    if (!send_to(id, message))
         return tell_error(ws, "Failed to send private message");
-    }
     return tell(ws,
         json_pack("{s:s, s:s, s:s}", "type", "private_message_sent", "to", id, "message", text));
 }
@@ -279,19 +289,21 @@ static int on_message(spout_websocket *ws, spout_message message)
 static int on_open(spout_websocket *ws)
 {
     person *p = spout_websocket_state(ws);
-    p->socket = ws;
     spout_uuid4(p->id);
-    tsearch(p, &people, compare_people);
     person_count++;
+    p->alone = spout_topic_new_named(topic_of_person(p->id));
+    if (!p->alone || spout_topic_join(p->alone, ws) < 0)
+        return -1;
     return tell(ws, json_pack("{s:s, s:s, s:s}", "type", "welcome", "connection_id", p->id,
                         "message", "Connected"));
 }
 
+/* It has left its topics already. */
 static int on_close(spout_websocket *ws)
 {
-    person *p = spout_websocket_state(ws);
-    leave(p);
-    tdelete(p, &people, compare_people);
+    const person *p = spout_websocket_state(ws);
+    spout_topic_free(p->room);
+    spout_topic_free(p->alone);
     person_count--;
     return 0;
 }

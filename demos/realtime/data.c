@@ -1,4 +1,9 @@
+#define _DEFAULT_SOURCE
 #include "realtime.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
 
 /* --- GET: two sources at once; stand-ins until there is an HTTP client --- */
 
@@ -48,7 +53,18 @@ static int get(spout_request *r)
 
 /* --- POST: a record that is checked and gets an id --- */
 
-static int64_t last_id;
+/* Shared by all workers: it lies in memory that they inherit. */
+static _Atomic int64_t *last_id;
+
+int data_configure(void)
+{
+    void *shared = mmap(
+        NULL, sizeof *last_id, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return spout_error_set_errno(errno, "no memory for the records' ids");
+    last_id = shared;
+    return 0;
+}
 
 static int post(spout_request *r)
 {
@@ -60,10 +76,10 @@ static int post(spout_request *r)
         if (!json_object_get(body, required[i]))
             return site_error(r, 400, spout_scope_format("Missing field: %s", required[i]));
     spout_set_status(r, 201, NULL);
-    return spout_write_json(
-        r, json_pack("{s:I, s:O, s:O, s:o, s:s}", "id", (json_int_t)++last_id, "name",
-               json_object_get(body, "name"), "email", json_object_get(body, "email"), "created_at",
-               site_timestamp(), "status", "created"));
+    return spout_write_json(r,
+        json_pack("{s:I, s:O, s:O, s:o, s:s}", "id", (json_int_t)atomic_fetch_add(last_id, 1) + 1,
+            "name", json_object_get(body, "name"), "email", json_object_get(body, "email"),
+            "created_at", site_timestamp(), "status", "created"));
 }
 
 const spout_handler data_handler = { .base = &site, .name = "data", .get = get, .post = post };

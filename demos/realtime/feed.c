@@ -1,17 +1,16 @@
-#include "realtime.h"
+/*
+ * The live feed: pushes, a history of the last ones, and long polls that wait for the next. All
+ * workers have the same history under the same ids; how they agree is in feed_share.c.
+ */
+#include "feed.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 enum { HISTORY = 200, DAY_S = 24 * 60 * 60, MAX_LEVELS = 32 };
 
-typedef struct entry {
-    int64_t id, time_us;
-    json_t *message;
-} entry;
-
 /* The last pushes, oldest first. */
-static entry history[HISTORY];
+static feed_entry history[HISTORY];
 static size_t history_count;
 static int64_t last_id;
 
@@ -36,7 +35,7 @@ void feed_clean_up(void)
     drop_oldest(old);
 }
 
-static int wake_all(void)
+int feed_wake_all(void)
 {
     int woken = waiting;
     if (next_push) {
@@ -51,12 +50,39 @@ static int wake_all(void)
 void feed_drain(void)
 {
     draining = true;
-    wake_all();
+    feed_wake_all();
 }
 
 void feed_release(void)
 {
+    feed_share_stop();
     drop_oldest(history_count);
+}
+
+void feed_append(json_t *message, int64_t time_us)
+{
+    if (history_count == HISTORY)
+        drop_oldest(1);
+    history[history_count++] = (feed_entry){
+        .id = ++last_id, .time_us = time_us, .message = json_incref(message)
+    };
+}
+
+size_t feed_history(const feed_entry **ret_entries, int64_t *ret_last_id)
+{
+    *ret_entries = history;
+    *ret_last_id = last_id;
+    return history_count;
+}
+
+void feed_clear(void)
+{
+    drop_oldest(history_count);
+}
+
+void feed_set_last_id(int64_t id)
+{
+    last_id = id;
 }
 
 /* Replies nest a message deeper than its push did: what was accepted must still fit in them. */
@@ -81,13 +107,13 @@ static int push_post(spout_request *r)
     if (message && !is_shallow(message, MAX_LEVELS))
         return site_error(r, 400, "The message is nested too deeply");
     message = message ? json_incref(message) : json_string("New data");
-    if (history_count == HISTORY)
-        drop_oldest(1);
-    history[history_count++] = (entry){
-        .id = ++last_id, .time_us = spout_wall_us(), .message = message
-    };
-    return spout_write_json(r, json_pack("{s:s, s:O, s:i}", "status", "success", "message", message,
-                                   "notified_requests", wake_all()));
+    int woken = feed_push(message);
+    json_t *answer = json_pack(
+        "{s:s, s:o, s:i}", "status", "success", "message", message, "notified_requests", woken);
+    if (woken >= 0)
+        return spout_write_json(r, answer);
+    json_decref(answer);
+    return site_error(r, 503, "The server is busy: nothing was pushed");
 }
 
 static json_t *newer_than(int64_t id)

@@ -3,7 +3,7 @@
  */
 #include "realtime.h"
 
-enum { HEARTBEAT_MS = 30000, CLEAN_UP_MS = 3600000 };
+enum { UPDATE_MS = 1000, HEARTBEAT_MS = 30000, CLEAN_UP_MS = 3600000 };
 
 static const spout_route routes[] = {
     { "/", &home_handler },
@@ -31,12 +31,18 @@ static const spout_option options[] = {
     { 0 },
 };
 
-static spout_periodic *heartbeat_timer, *clean_up_timer;
+static spout_periodic *update_timer, *heartbeat_timer, *clean_up_timer;
+
+static int update(void *arg)
+{
+    stats_update(arg);
+    return 0;
+}
 
 static int heartbeat(void *arg)
 {
     (void)arg;
-    spout_log_info("heartbeat: %zu people in %zu rooms", chat_people(), chat_rooms());
+    spout_log_info("heartbeat: %zu people", chat_people());
     return 0;
 }
 
@@ -51,18 +57,21 @@ static int configure(spout_application_options *application)
 {
     (void)application;
     chat_configure(spout_option_text("allow-origin"));
+    if (data_configure() < 0 || stats_configure() < 0)
+        return -1;
     return home_configure(spout_option_text("static"));
 }
 
 static int on_start(spout_application *application)
 {
-    (void)application;
-    stats_start();
+    stats_start(application);
+    update_timer = spout_every(
+        UPDATE_MS, update, application, &(spout_task_options){ .name = "update" });
     heartbeat_timer = spout_every(
         HEARTBEAT_MS, heartbeat, NULL, &(spout_task_options){ .name = "heartbeat" });
     clean_up_timer = spout_every(
         CLEAN_UP_MS, clean_up, NULL, &(spout_task_options){ .name = "clean-up" });
-    return heartbeat_timer && clean_up_timer ? 0 : -1;
+    return update_timer && heartbeat_timer && clean_up_timer ? feed_start() : -1;
 }
 
 static int on_drain(spout_application *application)
@@ -76,6 +85,7 @@ static int on_drain(spout_application *application)
 static int on_stop(spout_application *application)
 {
     (void)application;
+    spout_periodic_stop(update_timer);
     spout_periodic_stop(heartbeat_timer);
     spout_periodic_stop(clean_up_timer);
     feed_release();
@@ -92,6 +102,5 @@ int main(int argc, char **argv)
             .on_drain = on_drain,
             .on_stop = on_stop,
             .application = { .default_handler = &not_found },
-            .single_worker = true,
         });
 }

@@ -28,9 +28,11 @@ int home_configure(const char *chosen); /* NULL: finds the page by itself */
 
 /* data.c */
 extern const spout_handler data_handler;
+int data_configure(void);
 
 /* feed.c: pushes and those who wait for them. */
 extern const spout_handler push_handler, longpoll_handler;
+int feed_start(void);
 void feed_clean_up(void);
 void feed_drain(void); /* answers all who wait */
 void feed_release(void);
@@ -39,14 +41,15 @@ void feed_release(void);
 extern const spout_handler chat_handler;
 void chat_configure(const char *allowed_origins);
 size_t chat_people(void);
-size_t chat_rooms(void);
 
 /* tasks.c */
 extern const spout_handler async_handler, modern_handler;
 
 /* stats.c */
 extern const spout_handler stats_handler, health_handler;
-void stats_start(void);
+int stats_configure(void);
+void stats_start(const spout_application *application);
+void stats_update(const spout_application *application); /* what changes without requests */
 void stats_drain(void);
 void stats_record(const char *handler, int status, int64_t time_us);
 

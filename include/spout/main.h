@@ -4,11 +4,12 @@
  *
  * Options of every program: --port --address --workers --debug --logging --max-body-size --help,
  * --tls-port --tls-cert --tls-key (HTTPS besides; SIGHUP to the process or to its parent reads the
- * files again), and what .options adds. Sockets that systemd passes on (LISTEN_FDS) are taken
- * instead of --port and --address. SIGTERM and SIGINT: the server accepts no more, finishes what
- * runs within the drain limit, closes WebSockets with 1001, and spout_main returns 0. A second
- * signal, at least a second later, ends at once. With --debug SIGUSR1 dumps what every coroutine
- * waits for. A coroutine that overflows its stack is named before the process dies.
+ * files again), --proxies (load balancers whose connections begin with a PROXY header, on all
+ * ports), and what .options adds. Sockets that systemd passes on (LISTEN_FDS) are taken instead of
+ * --port and --address. SIGTERM and SIGINT: the server accepts no more, finishes what runs within
+ * the drain limit, closes WebSockets with 1001, and spout_main returns 0. A second signal, at least
+ * a second later, ends at once. With --debug SIGUSR1 dumps what every coroutine waits for. A
+ * coroutine that overflows its stack is named before the process dies.
  */
 #ifndef SPOUT_MAIN_H
 #define SPOUT_MAIN_H
@@ -36,6 +37,7 @@ typedef struct spout_main_options {
     /* In each worker, on a coroutine, when the last connection is gone. */
     int (*on_stop)(spout_application *application);
     void *data; /* spout_data(r) */
+    /* With .access_log in JSON the whole log is (spout_log_set_format). */
     spout_application_options application;
     const spout_loop_options *loop; /* of each worker's loop: clock, metrics …; NULL: defaults */
     bool single_worker;             /* --workers over 1 is refused: state is kept in the process */

@@ -35,6 +35,16 @@ SPOUT_API int spout_cpu_count(void);
  */
 SPOUT_API int spout_process_fork(int workers, int max_restarts, int *ret_task_id);
 
+/*
+ * Makes the topics with names of the current loop the same in all workers (<spout/topic.h>); call
+ * it before the first of them is made. spout_main does. The parent hands on what the workers
+ * publish: what one of them is too slow for, once 8 MiB wait for it, is dropped and counted
+ * (spout_topics_figures). A worker that is started again takes part again, and the members of one
+ * that died have left. 0 and nothing to do in a process that spout_process_fork has not forked;
+ * SPOUT_ESTATE without a loop, or for a second one.
+ */
+SPOUT_API int spout_process_share_topics(void);
+
 /* The id of this worker, or -1 if the process was not forked by spout_process_fork (task_id). */
 SPOUT_API int spout_task_id(void);
 

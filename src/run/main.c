@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include <spout/error.h>
 #include <spout/log.h>
 #include <spout/main.h>
@@ -9,13 +10,14 @@
 #include "base/memory.h"
 #include "loop/loop.h"
 #include "loop/overflow.h"
+#include "net/networks.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { MAX_LISTENERS = 8, MAX_WORKERS = 1024, EXIT_USAGE = 2 };
+enum { MAX_LISTENERS = 8, MAX_WORKERS = 1024, MAX_PROXIES = 32, EXIT_USAGE = 2 };
 
 static const spout_option standard_options[] = {
     { .name = "port",
@@ -35,6 +37,10 @@ static const spout_option standard_options[] = {
         .metavar = "FILE",
         .help = "certificate and its chain, PEM; read again on SIGHUP" },
     { .name = "tls-key", .type = SPOUT_OPTION_TEXT, .metavar = "FILE", .help = "its key, PEM" },
+    { .name = "proxies",
+        .type = SPOUT_OPTION_TEXT,
+        .metavar = "NETWORKS",
+        .help = "whose connections begin with a PROXY header: 10.0.0.0/8,::1,unix" },
     { .name = "workers",
         .type = SPOUT_OPTION_INT,
         .default_value = "1",
@@ -70,6 +76,8 @@ typedef struct program {
     spout_application *application;
     sockets plain, secure;
     spout_tls *tls; /* NULL: no HTTPS */
+    char *proxies_text;
+    const char *proxies[MAX_PROXIES + 1]; /* parts of it */
     spout_http_server *server;
     spout_loop *loop;
     int64_t first_signal_ms;
@@ -112,6 +120,29 @@ static int check_tls_options(void)
     return check_port("tls-port");
 }
 
+static int check_proxies(program *p)
+{
+    const char *text = spout_option_text("proxies");
+    spi_networks networks;
+    int count = 0;
+    if (!text)
+        return 0;
+    p->proxies_text = spi_strdup(text);
+    for (char *left = p->proxies_text, *part; (part = strsep(&left, ","));) {
+        if (count == MAX_PROXIES)
+            return spout_error_set(
+                SPOUT_EINVAL, "option '--proxies' takes %d networks at most", MAX_PROXIES);
+        p->proxies[count++] = part;
+    }
+    if (spi_networks_parse(p->proxies, &networks) < 0) {
+        char why[128];
+        snprintf(why, sizeof why, "%s", spout_error_message());
+        return spout_error_set(SPOUT_EINVAL, "option '--proxies': %s", why);
+    }
+    spi_networks_free(&networks);
+    return 0;
+}
+
 static int check_options(program *p)
 {
     spout_log_level level;
@@ -120,7 +151,7 @@ static int check_options(program *p)
     if (spout_option_bool("debug") && !spout_option_is_set("logging"))
         level = SPOUT_LOG_DEBUG;
     spout_log_set_level(level);
-    if (check_port("port") < 0 || check_tls_options() < 0)
+    if (check_port("port") < 0 || check_tls_options() < 0 || check_proxies(p) < 0)
         return SPOUT_EINVAL;
     int64_t workers = spout_option_int("workers");
     if (workers < 0 || workers > MAX_WORKERS)
@@ -156,7 +187,10 @@ static int configure(program *p)
         int64_t size = spout_option_int("max-body-size");
         application->http.max_body_size = size ? size : SPOUT_ZERO;
     }
-    return p->options->configure ? p->options->configure(application) : 0;
+    int result = p->options->configure ? p->options->configure(application) : 0;
+    if (application->access_log == SPOUT_ACCESS_LOG_JSON)
+        spout_log_set_format(SPOUT_LOG_JSON);
+    return result;
 }
 
 /* --- sockets --- */
@@ -333,14 +367,8 @@ static int accept_on(program *p, const sockets *s, spout_tls *tls)
     for (int set = 0; set < s->sets; set++)
         if (set != own)
             close_set(s, set);
-    for (int i = 0; i < s->per_set; i++) {
-        int fd = s->listeners[own * s->per_set + i].fd;
-        int result = tls ? spout_http_server_add_tls_socket(p->server, fd, tls)
-                         : spout_http_server_add_socket(p->server, fd);
-        if (result < 0)
-            return result;
-    }
-    return 0;
+    return spout_http_server_add_sockets(p->server, s->listeners + own * s->per_set, s->per_set,
+        &(spout_listen_options){ .tls = tls, .proxies = p->proxies });
 }
 
 static int accept_on_own_sets(program *p)
@@ -362,7 +390,8 @@ static int serve(program *p)
     spout_signal *reload = p->tls ? spout_signal_start(SIGHUP, on_reload_signal, p) : NULL;
     spout_signal *dump = spout_option_bool("debug") ? spout_signal_start(SIGUSR1, on_dump_signal, p)
                                                     : NULL;
-    if (!term || !interrupt || spout_loop_run_sync(p->loop, start, p, 0) < 0 ||
+    if (!term || !interrupt || spout_process_share_topics() < 0 ||
+        spout_loop_run_sync(p->loop, start, p, 0) < 0 ||
         accept_on_own_sets(p) < 0 || spout_loop_run(p->loop) < 0)
         p->status = complain(p, 1);
     spout_signal_stop(term);
@@ -429,6 +458,7 @@ int spout_main(int argc, char **argv, const spout_route *routes, const spout_mai
         spout_application_free(p.application);
     }
     spout_tls_unref(p.tls);
+    spi_free(p.proxies_text);
     spi_free(p.plain.listeners);
     spi_free(p.secure.listeners);
     spout_options_reset();

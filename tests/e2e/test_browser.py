@@ -12,6 +12,24 @@ from lib.server import Server
 MISSING = [name for name, found in (("chromium", CHROMIUM), ("chromedriver", DRIVER),
                                     ("selenium", importlib.util.find_spec("selenium"))) if not found]
 
+# Opens a socket and says what came back of each message, and whether it was compressed.
+ECHO = """
+const [url, done] = arguments;
+const messages = ["x", "Gr\u00fc\u00dfe \ud83c\udf0a ".repeat(500), "water ".repeat(100000)];
+const socket = new WebSocket(url);
+let next = 0;
+socket.onopen = () => socket.send(messages[next]);
+socket.onerror = () => done("failed");
+socket.onmessage = (event) => {
+    if (event.data !== messages[next])
+        done(`message ${next} came back as ${event.data.slice(0, 40)}`);
+    else if (++next < messages.length)
+        socket.send(messages[next]);
+    else
+        done(socket.extensions);
+};
+"""
+
 
 @unittest.skipIf(MISSING, "not installed: " + ", ".join(MISSING))
 class Page(unittest.TestCase):
@@ -189,6 +207,25 @@ class Page(unittest.TestCase):
         self.ada.say("line 20")
         self.bob.wait(lambda: "line 20" in self.bob.lines("messages"), "line 20")
         self.assertGreater(left_below(), 40)
+        self.bob.find("newest").click()
+        self.bob.wait(lambda: left_below() < 2, "the end is in view again")
+        self.assertFalse(self.bob.find("newest").is_displayed())
+        self.bob.driver.execute_script("document.getElementById('messages').scrollTop = 0")
+        self.bob.wait(lambda: left_below() > 40, "scrolled up")
+        self.bob.say("my own is in view at once")
+        self.bob.wait(lambda: left_below() < 2, "the end is in view once more")
+
+    def test_list_tells_who_says_what(self):
+        self.both_join("who")
+        for browser, text in ((self.ada, "one"), (self.ada, "two"), (self.bob, "three"), (self.ada, "four")):
+            browser.say(text)
+            self.bob.wait(lambda expected=text: expected in self.bob.lines("messages"), text)
+        rows = self.bob.driver.execute_script(
+            "return [...document.querySelectorAll('#messages > .message')].map((item) => ["
+            "item.querySelector('.text').textContent, item.querySelector('.who').textContent,"
+            "item.classList.contains('own'), item.querySelector('.head').offsetHeight > 5])")
+        self.assertEqual(rows, [["one", "Ada", False, True], ["two", "Ada", False, False], ["three", "You", True, True],
+                                ["four", "Ada", False, True]])
 
     def test_fits_a_phone(self):
         with Browser(self.port) as phone:
@@ -202,6 +239,17 @@ class Page(unittest.TestCase):
             self.assertEqual(phone.driver.execute_script(
                 "return [...document.querySelectorAll('button, input, select')].filter((element) =>"
                 " element.offsetHeight && element.offsetHeight < 36).map((element) => element.id)"), [])
+
+
+@unittest.skipIf(MISSING, "not installed: " + ", ".join(MISSING))
+class Compression(unittest.TestCase):
+    def test_on_and_off(self):
+        with Server("realtime") as page, Server("inspect") as echo, Browser(page.port) as browser:
+            self.assertIn("permessage-deflate",
+                          browser.driver.execute_async_script(ECHO, f"ws://127.0.0.1:{echo.port}/ws"))
+            extensions = "const done = arguments[0], socket = new WebSocket(location.origin.replace('http', 'ws') +" \
+                         "'/ws/chat'); socket.onmessage = () => done(socket.extensions);"
+            self.assertEqual(browser.driver.execute_async_script(extensions), "")
 
 
 @unittest.skipIf(MISSING, "not installed: " + ", ".join(MISSING))

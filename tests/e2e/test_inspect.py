@@ -74,6 +74,24 @@ class AnyPath(WithServer):
     def test_no_token_is_400(self):
         self.assertEqual(self.ask("GE(T", "/").status, 400)
 
+    def test_options_names_methods(self):
+        self.assertIn("PATCH", self.ask("OPTIONS", "/x").header("Allow"))
+        self.assertIsNone(self.ask("GET", "/x").header("Allow"))
+
+    def test_a_request_line_without_a_method(self):
+        with Connection(self.port) as connection:
+            connection.send(b" / HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertEqual(connection.read_reply().status, 400)
+
+    def test_nothing_redirects_elsewhere(self):
+        for target in ("//evil.example/", "//evil.example/..", "/\\evil.example", "/%2f/evil.example"):
+            self.assertEqual(self.ask("GET", target).json["uri"], target)
+
+    def test_a_client_may_insist_on_a_version(self):
+        self.assertEqual(self.ask("GET", "/x", {"If-Match": '"other"'}).status, 412)
+        self.assertEqual(self.ask("GET", "/x", {"If-Match": "*"}).status, 200)
+        self.assertEqual(self.ask("POST", "/x", {"If-Match": '"other"'}, b"").status, 200)
+
     def test_version_1_0(self):
         self.assertEqual(self.ask("GET", "/", version="HTTP/1.0").json["version"], "HTTP/1.0")
 
@@ -126,6 +144,10 @@ class QueryAndForm(WithServer):
     def test_names_that_are_not_utf_8(self):
         (name, values), = self.query("?a%ffb=1").items()
         self.assertEqual((name, values), ("a\ufffdb", [b"1"]))
+        self.assertEqual(list(self.query("?%f0%9f%92=&%ed%a0%80=&%e2%82x=")), ["\ufffd", "\ufffd" * 3, "\ufffdx"])
+
+    def test_names_with_a_nul(self):
+        self.assertEqual(self.query("?a%00b=1&a=2&a%00b=3&%00=4"), {"a\0b": [b"1", b"3"], "a": [b"2"], "\0": [b"4"]})
 
     def test_urlencoded_form(self):
         reply = self.form("application/x-www-form-urlencoded", b"a=1&b=%ff+&a=&c")
@@ -175,7 +197,7 @@ class Json(WithServer):
 
     def test_values_come_back(self):
         for text in (b'{"a":[1,2.5,null,true,"\xc3\xa4"],"b":{}}', b"[]", b"12", b'"x"', b"null", b"true", b"-0.5e3",
-                     b'"a\\u0000b"', b'{"\\u0041":1}', b' [ 1 ] \n'):
+                     b'"a\\u0000b"', b'{"a\\u0000b":{"\\u0000":[1,"]}"]},"a":2}', b'{"\\u0041":1}', b' [ 1 ] \n'):
             reply = self.post(text)
             self.assertEqual(reply.status, 200, text)
             self.assertEqual(reply.json, json.loads(text))
@@ -252,6 +274,64 @@ class Static(WithServer):
 
     def test_missing_is_404(self):
         self.assertEqual(self.ask("GET", "/static/none").status, 404)
+
+    def write(self, name, content):
+        path = os.path.join(self.folder, name)
+        with open(path + ".new", "wb") as file:
+            file.write(content)
+        os.rename(path + ".new", path)
+        return path
+
+    def test_changes_are_seen_at_once(self):
+        with Connection(self.port) as connection:
+            tags = set()
+            for i in range(300):
+                content = b"%05d" % i
+                if i % 2:
+                    self.write("changes.txt", content)
+                else:
+                    with open(os.path.join(self.folder, "changes.txt"), "wb") as file:
+                        file.write(content)
+                reply = connection.request("GET", "/static/changes.txt")
+                self.assertEqual(reply.body, content)
+                tags.add(reply.header("Etag"))
+            self.assertEqual(len(tags), 300)
+
+    def test_neighbours(self):
+        self.write("n.css", b"plain")
+        self.write("n.css.br", b"brotli")
+        reply = self.ask("GET", "/static/n.css", {"Accept-Encoding": "gzip, br"})
+        self.assertEqual((reply.body, reply.header("Content-Encoding")), (b"brotli", "br"))
+        self.assertEqual(self.ask("GET", "/static/n.css").body, b"plain")
+
+    def test_files_that_go_while_they_are_sent(self):
+        """Many clients of one large file, which is replaced and removed meanwhile: each gets one whole state of it."""
+        contents = [bytes([65 + i]) * (8 << 20) for i in range(2)]
+        path = self.write("going.bin", contents[0])
+        clients = [Connection(self.port) for _ in range(12)]
+        try:
+            for i, client in enumerate(clients):
+                if i == 6:
+                    self.ask("HEAD", "/static/going.bin")  # those before have been read
+                    self.write("going.bin", contents[1])
+                client.send(make_request("GET", "/static/going.bin"))
+            self.ask("HEAD", "/static/going.bin")
+            os.unlink(path)
+            bodies = [client.read_reply().body for client in clients]
+        finally:
+            for client in clients:
+                client.close()
+        self.assertTrue(all(body in contents for body in bodies))
+        self.assertEqual({body[:1] for body in bodies}, {b"A", b"B"})
+        self.assertEqual(self.ask("GET", "/static/going.bin").status, 404)
+
+    def test_open_files_have_a_limit(self):
+        for i in range(200):
+            self.write(f"large{i}.bin", os.urandom(100) * 1000)
+        with Connection(self.port) as connection:
+            for i in range(200):
+                self.assertEqual(len(connection.request("GET", f"/static/large{i}.bin").body), 100000)
+            self.assertLess(len(os.listdir(f"/proc/{self.server.process.pid}/fd")), 128 + 30)
 
 
 class Echo(WithServer):

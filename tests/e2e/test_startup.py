@@ -82,10 +82,6 @@ class Startup(unittest.TestCase):
     def test_address_of_another_machine(self):
         self.assert_refused("helloworld", "--port=0", "--address=192.0.2.1", says=("192.0.2.1",))
 
-    def test_realtime_keeps_to_one_worker(self):
-        for workers in ("2", "0"):
-            self.assert_refused("realtime", "--port=0", f"--workers={workers}", says=("--workers",))
-
 
 if __name__ == "__main__":
     lib.run()

@@ -1,23 +1,18 @@
 #!/usr/bin/python3
-"""HTTPS with curl, openssl and Node as clients; certificates read again; what is no TLS; tlsproxy."""
+"""HTTPS with curl, openssl and Node as clients; certificates read again; what is no TLS."""
 
+import contextlib
 import hashlib
-import json
 import os
 import re
 import shutil
 import signal
-import socket
-import ssl
-import subprocess
-import threading
-import time
 import unittest
 
 import lib
-from lib.certificates import Certificates
 from lib.client import connect, make_request
-from lib.server import BUILD, PATIENCE, Server, run_to_end, wait_until
+from lib.secure import Secure, SecureTest, is_sanitized, memory_of, run
+from lib.server import run_to_end, wait_until
 
 NODE_ENVIRONMENT = {"NODE_PATH": "/usr/share/nodejs", **os.environ}
 NODE_CLIENT = """
@@ -39,47 +34,7 @@ request.end(large);
 """
 
 
-def run(*command, text_in="", patience=PATIENCE, env=None):
-    return subprocess.run(command, input=text_in, capture_output=True, text=True, timeout=patience, env=env, check=False)
-
-
-def memory_of(server):
-    with open(f"/proc/{server.pid}/status", encoding="ascii") as file:
-        return int(re.search(r"VmRSS:\s+(\d+)", file.read())[1]) * 1024
-
-
-def is_sanitized():
-    """Then memory is the sanitizer's: freed blocks are kept for a while."""
-    with open(os.path.join(BUILD, "meson-info", "intro-buildoptions.json"), encoding="utf-8") as file:
-        return any(option["name"] == "b_sanitize" and option["value"] != "none" for option in json.load(file))
-
-
-class Secure(Server):
-    """A program with --tls-port=0; `tls_port` is read from its log."""
-
-    def __init__(self, name, certificates, *arguments, cert="server", **more):
-        super().__init__(name, "--tls-port=0", *certificates.options(cert), *arguments, **more)
-        self.tls_port = int(self.wait_for_line(r"listening on \S+:(\d+) \(TLS\)$")[1])
-
-
-class Tls(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.certificates = Certificates()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.certificates.__exit__()
-
-    def context(self):
-        return ssl.create_default_context(cafile=self.certificates.cert("ca"))
-
-    def open(self, port):
-        return self.context().wrap_socket(connect(port), server_hostname="localhost")
-
-    def curl(self, *arguments):
-        return run("curl", "-sS", "--cacert", self.certificates.cert("ca"), "--max-time", str(PATIENCE), *arguments)
-
+class Tls(SecureTest):
     def s_client(self, port, *arguments, text_in="Q\n"):
         done = run("openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-CAfile", self.certificates.cert("ca"),
                    *arguments, text_in=text_in)
@@ -218,6 +173,32 @@ class Tls(unittest.TestCase):
             self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
             self.assertIn(says, done.stderr)
 
+    # --- behind load balancers ---
+
+    def test_proxy_header_on_both_ports(self):
+        with Secure("helloworld", self.certificates, "--proxies=10.0.0.0/8,127.0.0.0/8", "--workers=2") as server:
+            for port, number in ((server.port, 1), (server.tls_port, 2)):
+                connection = connect(port)
+                connection.sendall(b"PROXY TCP4 192.0.2.%d 192.0.2.9 1000 443\r\n" % number)
+                if port == server.tls_port:
+                    connection = self.context().wrap_socket(connection, server_hostname="localhost")
+                with connection:
+                    connection.sendall(make_request("GET", "/"))
+                    self.assertIn(b"Hello, world", connection.recv(4096))
+                server.wait_for_line(rf"\(192\.0\.2\.{number}\)")
+            with connect(server.port) as stranger:
+                stranger.sendall(make_request("GET", "/"))
+                with contextlib.suppress(ConnectionResetError):
+                    self.assertEqual(stranger.recv(4096), b"")
+            server.wait_for_line("connection of 127.0.0.1:.* refused")
+
+    def test_proxies_that_are_no_networks(self):
+        for value, says in (("nonsense", '"nonsense" is no network'), ("", "is no network"), (",".join(["::1"] * 33), "32 networks")):
+            done = run_to_end("helloworld", "--port=0", f"--proxies={value}")
+            self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), done.stderr)
+            self.assertIn(says, done.stderr)
+            self.assertIn("--proxies", done.stderr)
+
     # --- what is no TLS ---
 
     def test_plain_http_on_the_tls_port(self):
@@ -261,74 +242,6 @@ class Tls(unittest.TestCase):
                 tls.close()
             if not is_sanitized():
                 self.assertLess(each, 20 * 1024)
-
-    # --- tlsproxy ---
-
-    def proxy(self, target_port):
-        return Server("tlsproxy", f"--target=127.0.0.1:{target_port}", *self.certificates.options())
-
-    def test_proxy_of_http(self):
-        with Server("inspect") as behind, self.proxy(behind.port) as proxy:
-            done = self.curl(f"https://localhost:{proxy.port}/a")
-            self.assertIn('"uri":"/a"', done.stdout, done.stderr)
-            with self.open(proxy.port) as tls:
-                tls.sendall(make_request("GET", "/b", {"Connection": "close"}))
-                text = b""
-                while part := tls.recv(65536):
-                    text += part
-                self.assertIn(b'"uri":"/b"', text)
-
-    def test_proxy_half_close(self):
-        with socket.create_server(("127.0.0.1", 0)) as listener, self.proxy(listener.getsockname()[1]) as proxy:
-            with self.open(proxy.port) as tls:
-                behind = listener.accept()[0]
-                with behind:
-                    behind.settimeout(PATIENCE)
-                    behind.sendall(b"bye")
-                    behind.shutdown(socket.SHUT_WR)
-                    self.assertEqual(tls.recv(100), b"bye")
-                    self.assertEqual(tls.recv(100), b"")
-                    tls.sendall(b"not yet")
-                    self.assertEqual(behind.recv(100), b"not yet")
-
-    def test_proxy_of_nobody(self):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-        with self.proxy(port) as proxy:
-            with self.open(proxy.port) as tls:
-                self.assertEqual(tls.recv(100), b"")
-            proxy.wait_for_line(f"cannot connect to 127.0.0.1:{port}")
-
-    def test_proxy_with_a_slow_reader(self):
-        size, piece = 64 << 20, os.urandom(1 << 20)
-        with socket.create_server(("127.0.0.1", 0)) as listener, self.proxy(listener.getsockname()[1]) as proxy:
-            with self.open(proxy.port) as tls:
-                behind = listener.accept()[0]
-                with behind:
-                    sent = hashlib.sha256()
-
-                    def send():
-                        for i in range(size // len(piece)):
-                            part = i.to_bytes(4, "big") + piece[4:]
-                            sent.update(part)
-                            behind.sendall(part)
-                        behind.shutdown(socket.SHUT_WR)
-                    behind.settimeout(60)
-                    sender = threading.Thread(target=send)
-                    sender.start()
-                    self.assertTrue(tls.recv(1))
-                    before, got, received = memory_of(proxy), hashlib.sha256(), 1
-                    got.update(bytes([0]))
-                    while part := tls.recv(65536):
-                        got.update(part)
-                        received += len(part)
-                        if received % 512 < 8:
-                            time.sleep(0.001)  # slower than it could be
-                    sender.join(60)
-                    self.assertEqual(received, size)
-                    self.assertEqual(got.digest(), sent.digest())
-                    if not is_sanitized():
-                        self.assertLess(memory_of(proxy) - before, 2 << 20)
 
 
 if __name__ == "__main__":

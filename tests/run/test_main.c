@@ -190,6 +190,19 @@ static void a_signal_ends_it_well(void **state)
     assert_non_null(strstr(said, "finishing what is running"));
 }
 
+static void the_log_is_json_where_the_access_log_is(void **state)
+{
+    (void)state;
+    char data[] = "data";
+    const spout_main_options options = { .on_start = on_start,
+        .data = data,
+        .application = { .access_log = SPOUT_ACCESS_LOG_JSON } };
+    assert_int_equal(run(&options, "--port=0", "--address=127.0.0.1"), 0);
+    spout_log_set_format(SPOUT_LOG_TEXT);
+    for (const char *line = heard(); *line; line = strchr(line, '\n') + 1)
+        assert_memory_equal(line, "{\"level\":\"info\",\"logger\":", 25);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -203,6 +216,8 @@ int main(void)
             a_start_that_fails_is_status_1, catch_stderr, release_stderr),
         cmocka_unit_test_setup_teardown(a_port_in_use_is_status_1, catch_stderr, release_stderr),
         cmocka_unit_test_setup_teardown(a_signal_ends_it_well, catch_stderr, release_stderr),
+        cmocka_unit_test_setup_teardown(
+            the_log_is_json_where_the_access_log_is, catch_stderr, release_stderr),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

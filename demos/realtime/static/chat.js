@@ -4,6 +4,7 @@ import { byId, make, makeTime, recall, remember, showState, textOf } from "./dom
 import { Socket } from "./socket.js";
 
 const KEPT_MESSAGES = 500;
+const ONE_BREATH_MS = 5 * 60000; // messages of one person within so long need no new heading
 const NAME_KEY = "waterspout.username";
 
 const joinForm = byId("join-form");
@@ -14,6 +15,7 @@ const messageBox = byId("message");
 const recipientBox = byId("recipient");
 const messageList = byId("messages");
 const memberList = byId("members");
+const newestButton = byId("newest");
 const notice = byId("notice");
 
 let socket;
@@ -33,12 +35,20 @@ function watchEnd() {
     // A change of size scrolls too, which is not what the reader wants: keepEnd sees to that.
     if (messageList.clientHeight === listHeight)
         follows = messageList.scrollHeight - messageList.scrollTop - messageList.clientHeight < 40;
+    if (follows)
+        newestButton.hidden = true;
 }
 
 // Whoever reads older messages is left there.
 function followEnd() {
     if (follows)
         messageList.scrollTop = messageList.scrollHeight;
+}
+
+function goToEnd() {
+    follows = true;
+    newestButton.hidden = true;
+    followEnd();
 }
 
 function keepEnd() {
@@ -50,6 +60,7 @@ function append(item) {
     messageList.append(item);
     while (messageList.childElementCount > KEPT_MESSAGES)
         messageList.firstElementChild.remove();
+    messageList.firstElementChild.classList.remove("again");
     followEnd();
 }
 
@@ -57,13 +68,28 @@ function addEvent(text) {
     append(make("div", "event", text));
 }
 
-function addMessage({ className, who, note, text, timestamp }) {
-    const item = make("div", className, make("span", "who", who));
+// Goes on what the message before it began.
+function isAgain(item, at) {
+    const before = messageList.lastElementChild;
+    return before?.dataset.from === item.dataset.from && before.className.replace(" again", "") === item.className &&
+        at - Number(before.dataset.at) < ONE_BREATH_MS;
+}
+
+function addMessage({ className, from, who, note, text, timestamp }) {
+    const head = make("div", "head", make("span", "who", who));
     if (note)
-        item.append(" ", make("span", "note", note));
-    item.append(" ", makeTime(timestamp), "\n", make("span", "text", textOf(text)));
+        head.append(" ", make("span", "note", note));
+    const time = makeTime(timestamp);
+    head.append(" ", time);
+    const item = make("div", className, head, make("div", "text", textOf(text)));
+    item.dataset.from = from;
+    item.dataset.at = new Date(timestamp).getTime();
+    item.title = time.title;
+    if (isAgain(item, Number(item.dataset.at)))
+        item.classList.add("again");
     append(item);
-    if (document.hidden && className !== "own") {
+    newestButton.hidden = follows;
+    if (document.hidden && !item.classList.contains("own")) {
         unread++;
         document.title = `(${unread}) ${pageTitle}`;
     }
@@ -185,19 +211,20 @@ const receivers = {
     },
     chat_message(data) {
         const own = data.connection_id === connectionId;
-        addMessage({ className: own ? "own" : "", who: data.username, text: data.message, timestamp: data.timestamp });
+        addMessage({ className: own ? "message own" : "message", from: data.connection_id,
+            who: own ? "You" : data.username, text: data.message, timestamp: data.timestamp });
     },
     private_message(data) {
         if (data.connection_id && data.connection_id !== connectionId) {
             correspondents.set(data.connection_id, data.from);
             showMembers();
         }
-        addMessage({ className: "private", who: data.from, note: "to you alone", text: data.message,
-            timestamp: data.timestamp });
+        addMessage({ className: "message private", from: data.connection_id, who: data.from, note: "to you alone",
+            text: data.message, timestamp: data.timestamp });
     },
     private_message_sent(data) {
-        addMessage({ className: "own private", who: "You", note: `to ${nameOf(data.to)} alone`, text: data.message,
-            timestamp: Date.now() });
+        addMessage({ className: "message own private", from: `to ${data.to}`, who: "You",
+            note: `to ${nameOf(data.to)} alone`, text: data.message, timestamp: Date.now() });
     },
     error(data) {
         showNotice(data.message);
@@ -257,6 +284,7 @@ function say(event) {
     if (!sent)
         return showNotice("There is no connection: your message is still in the box");
     showNotice("");
+    goToEnd(); // one's own message is what one wants to see
     messageBox.value = "";
     messageBox.focus();
 }
@@ -274,6 +302,10 @@ export function startChat() {
         showAbility();
     });
     messageList.addEventListener("scroll", watchEnd);
+    newestButton.addEventListener("click", () => {
+        goToEnd();
+        messageList.focus();
+    });
     new ResizeObserver(keepEnd).observe(messageList);
     document.addEventListener("visibilitychange", () => {
         if (!document.hidden) {

@@ -10,7 +10,7 @@ class Certificates:
 
     def __init__(self):
         self._folder = tempfile.TemporaryDirectory()
-        self._openssl("req", "-x509", "-subj", "/CN=ca", "-days", "30", "-out", self.path("ca.pem"), *self._new_key("ca"))
+        self.make_authority("ca")
         self.make("server", "DNS:localhost,IP:127.0.0.1")
 
     def path(self, name):
@@ -31,13 +31,16 @@ class Certificates:
     def _new_key(self, name):
         return ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", self.key(name))
 
-    def make(self, name, names):
-        """A certificate of the authority for `names`, as in "DNS:localhost". Replaces one of that name."""
+    def make_authority(self, name):
+        self._openssl("req", "-x509", "-subj", f"/CN={name}", "-days", "30", "-out", self.cert(name), *self._new_key(name))
+
+    def make(self, name, names, ca="ca", days=30):
+        """A certificate of an authority for `names`, as in "DNS:localhost". Replaces one of that name."""
         self._openssl("req", "-subj", f"/CN={name}", "-out", self.path(name + ".csr"), *self._new_key(name))
         with open(self.path("names"), "w", encoding="ascii") as file:
             file.write(f"subjectAltName={names}\n")
-        self._openssl("x509", "-req", "-in", self.path(name + ".csr"), "-CA", self.cert("ca"), "-CAkey", self.key("ca"),
-                      "-CAcreateserial", "-days", "30", "-extfile", self.path("names"), "-out", self.cert(name))
+        self._openssl("x509", "-req", "-in", self.path(name + ".csr"), "-CA", self.cert(ca), "-CAkey", self.key(ca),
+                      "-CAcreateserial", "-days", str(days), "-extfile", self.path("names"), "-out", self.cert(name))
 
     def options(self, name="server"):
         return (f"--tls-cert={self.cert(name)}", f"--tls-key={self.key(name)}")

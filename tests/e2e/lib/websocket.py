@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import struct
+import zlib
 
 from lib.client import Closed, Connection
 from lib.server import PATIENCE
@@ -46,9 +47,9 @@ def expected_accept(key):
 class WebSocket:
     """Opens the handshake at once. A refused one leaves `reply` with the status and no more."""
 
-    def __init__(self, port, path, origin=None, timeout=PATIENCE, source=None):
+    def __init__(self, port, path, origin=None, timeout=PATIENCE, source=None, more=None):
         self.connection = Connection(port, timeout, source)
-        headers = handshake_headers(origin)
+        headers = {**handshake_headers(origin), **(more or {})}
         self.connection.send(self._request(path, headers, port))
         self.reply = self.connection.read_reply()
         if self.reply.status == 101 and self.reply.header("Sec-WebSocket-Accept") != expected_accept(
@@ -131,3 +132,44 @@ class WebSocket:
 
     def __exit__(self, *_):
         self.drop()
+
+
+class Deflated(WebSocket):
+    """With permessage-deflate (RFC 7692), as far as the server agrees to what is offered: `agreed` is its answer."""
+
+    def __init__(self, port, path, offer="permessage-deflate; client_max_window_bits"):
+        super().__init__(port, path, more={"Sec-WebSocket-Extensions": offer})
+        self.agreed = {}
+        for parameter in (self.reply.header("Sec-WebSocket-Extensions") or "").split(";")[1:]:
+            name, _, value = parameter.strip().partition("=")
+            self.agreed[name] = int(value or 1)
+        self._deflater = self._inflater = None
+        self.packed = 0  # messages that came compressed
+
+    def _bits(self, side):
+        return -self.agreed.get(f"{side}_max_window_bits", 15)
+
+    def pack(self, data):
+        if not self._deflater or "client_no_context_takeover" in self.agreed:
+            self._deflater = zlib.compressobj(wbits=self._bits("client"))
+        return (self._deflater.compress(data) + self._deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+    def send_packed(self, opcode, data, pieces=1):
+        packed = self.pack(data)
+        step = max(1, -(-len(packed) // pieces))
+        for at in range(0, len(packed), step):
+            frame = make_frame(CONTINUATION if at else opcode, packed[at:at + step], at + step >= len(packed))
+            self.connection.send(frame if at else bytes([frame[0] | 0x40]) + frame[1:])
+
+    def read_frame(self):
+        first, second = self._read(2)
+        size = second & 0x7F
+        if size > 125:
+            size = int.from_bytes(self._read(2 if size == 126 else 8), "big")
+        data = self._read(size)
+        if first & 0x40:
+            self.packed += 1
+            if not self._inflater or "server_no_context_takeover" in self.agreed:
+                self._inflater = zlib.decompressobj(wbits=self._bits("server"))
+            data = self._inflater.decompress(data + b"\0\0\xff\xff")
+        return bool(first & 0x80), first & 0x0F, data
