@@ -12,6 +12,7 @@ class TapResult(unittest.TestResult):
     def __init__(self):
         super().__init__()
         self.number = 0
+        self.parts = []  # what failed of the running test's subTests
 
     def _print(self, word, test, trace=""):
         self.number += 1
@@ -30,6 +31,18 @@ class TapResult(unittest.TestResult):
     def addError(self, test, err):
         super().addError(test, err)
         self._print("not ok", test, self.errors[-1][1])
+
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err:
+            kind = self.failures if issubclass(err[0], test.failureException) else self.errors
+            self.parts.append(f"{subtest}\n{kind[-1][1]}")
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        if self.parts:  # neither a success nor a failure was told
+            self._print("not ok", test, "\n".join(self.parts))
+            self.parts = []
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)

@@ -2,7 +2,9 @@
 """The counting of results: nothing that went wrong may pass for a success."""
 
 import os
+import subprocess
 import sys
+import tempfile
 import unittest
 
 import taptest
@@ -34,6 +36,26 @@ class Counts(unittest.TestCase):
 
     def test_lines_that_only_look_alike(self):
         self.assertCounts(tap.judge("1..1\nok, so far\n# not ok - group\nok 1 - a\n", 0, True), 1, 0)
+
+
+class OwnTests(unittest.TestCase):
+    """What these tests of ours print themselves."""
+
+    def outcome_of(self, *body):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "program.py")
+            with open(path, "w") as out:
+                out.write("\n".join(["import sys", "import unittest", f"sys.path.insert(0, {os.path.dirname(taptest.__file__)!r})",
+                                     "import taptest", "class Cases(unittest.TestCase):", *body, "taptest.main()"]))
+            done = subprocess.run([sys.executable, path], capture_output=True, text=True)
+            return tap.judge(done.stdout, done.returncode, True)
+
+    def test_a_failure_in_a_part_of_a_test(self):
+        outcome = self.outcome_of("    def test_parts(self):", "        for i in range(3):",
+                                  "            with self.subTest(i): self.assertNotEqual(i, 1)",
+                                  "    def test_whole(self): pass")
+        self.assertEqual((outcome.passed, outcome.failed), (1, 1), outcome)
+        self.assertIn("test_parts", outcome.failures[0])
 
 
 class Failures(unittest.TestCase):
