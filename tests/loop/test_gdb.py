@@ -16,9 +16,9 @@ EXPECTED = [
     "locker (lock)",  # the list
     "sleeper (sleep)",
     "run_sync (running)",
-    "in dump_from_inside (",  # frames of the one that runs
-    "in spout_sleep (",  # and of one that is suspended
-    "in spout_shield (",
+    "dump_from_inside (",  # frames of the one that runs, inlined ones too
+    "spout_sleep (",  # and of one that is suspended
+    "spout_shield (",
 ]
 
 
