@@ -98,7 +98,11 @@ static int check_options(const tcp_program *self)
             SPOUT_EINVAL, "option '--workers' must be from 0 to %d", MAX_WORKERS);
     if (tcp_program_port("port") < 0 || tcp_program_port("tls-port") < 0)
         return -1;
-    if (!self->tls_only && spout_option_is_set("tls-port") != spout_option_is_set("tls-cert"))
+    bool has_cert = spout_option_is_set("tls-cert"), has_key = spout_option_is_set("tls-key");
+    if (self->tls_only && !(has_cert && has_key))
+        return spout_error_set(
+            SPOUT_EINVAL, "options '--tls-cert' and '--tls-key' are needed: see --help");
+    if (!self->tls_only && (spout_option_is_set("tls-port") != has_cert || has_cert != has_key))
         return spout_error_set(
             SPOUT_EINVAL, "options '--tls-port', '--tls-cert' and '--tls-key' come together");
     return 0;
@@ -174,6 +178,8 @@ static int work(spout_tcp_server *server, spout_tls *tls)
     spout_signal *signals[] = { spout_signal_start(SIGTERM, on_end, loop),
         spout_signal_start(SIGINT, on_end, loop),
         tls ? spout_signal_start(SIGHUP, on_reload, tls) : NULL };
+    if (tls && spout_task_id() >= 0 && spout_tls_reload(tls) < 0) /* newer than the parent's? */
+        spout_log_error("the old certificate stays: %s", spout_error_message());
     int result = spout_tcp_server_start(server);
     if (result == 0)
         result = spout_loop_run(loop);

@@ -18,10 +18,14 @@
 #include <unistd.h>
 
 enum { MAX_LISTENERS = 8, MAX_WORKERS = 1024, MAX_PROXIES = 32, EXIT_USAGE = 2 };
+enum { DEFAULT_PORT = 8888 };
+
+static char default_port[12]; /* the program's, for --help */
 
 static const spout_option standard_options[] = {
     { .name = "port",
         .type = SPOUT_OPTION_INT,
+        .default_value = default_port,
         .metavar = "PORT",
         .help = "port to listen on, 0 for any free one" },
     { .name = "address",
@@ -165,6 +169,8 @@ static int check_options(program *p)
 
 static int parse_options(program *p, int argc, char **argv)
 {
+    int port = p->options->default_port ? p->options->default_port : DEFAULT_PORT;
+    snprintf(default_port, sizeof default_port, "%d", port);
     if (spout_options_define(standard_options) < 0 || spout_options_define(p->options->options) < 0)
         return -1;
     int rest = spout_options_parse(argc, argv);
@@ -197,11 +203,8 @@ static int configure(program *p)
 
 static spout_listen_options listen_options(const program *p)
 {
-    spout_listen_options options = { .address = spout_option_text("address") };
-    if (spout_option_is_set("port"))
-        options.port = (int)spout_option_int("port");
-    else
-        options.port = p->options->default_port ? p->options->default_port : 8888;
+    spout_listen_options options = { .address = spout_option_text("address"),
+        .port = (int)spout_option_int("port") };
     if (options.address && strncmp(options.address, "unix:", 5) == 0) {
         options.unix_path = options.address + 5;
         options.address = NULL;
@@ -347,6 +350,13 @@ static void on_reload_signal(void *arg, int signo)
         spi_log_info("the certificate was read again");
 }
 
+/* A worker that starts late, or again, has what its parent read: there may be a newer one since. */
+static void reload_in_worker(program *p)
+{
+    if (p->tls && spout_task_id() >= 0 && spout_tls_reload(p->tls) < 0)
+        spi_log_current_error(SPOUT_LOGGER_GENERAL, SPOUT_LOG_ERROR, "the old certificate stays");
+}
+
 /* kill -USR1 shows where everything waits. */
 static void on_dump_signal(void *arg, int signo)
 {
@@ -390,9 +400,10 @@ static int serve(program *p)
     spout_signal *reload = p->tls ? spout_signal_start(SIGHUP, on_reload_signal, p) : NULL;
     spout_signal *dump = spout_option_bool("debug") ? spout_signal_start(SIGUSR1, on_dump_signal, p)
                                                     : NULL;
+    reload_in_worker(p);
     if (!term || !interrupt || spout_process_share_topics() < 0 ||
-        spout_loop_run_sync(p->loop, start, p, 0) < 0 ||
-        accept_on_own_sets(p) < 0 || spout_loop_run(p->loop) < 0)
+        spout_loop_run_sync(p->loop, start, p, 0) < 0 || accept_on_own_sets(p) < 0 ||
+        spout_loop_run(p->loop) < 0)
         p->status = complain(p, 1);
     spout_signal_stop(term);
     spout_signal_stop(interrupt);

@@ -11,7 +11,7 @@ import unittest
 import lib
 from lib.chat import Person
 from lib.client import Closed, Connection, make_request, request, settle
-from lib.server import Server, wait_until
+from lib.server import Server, children, wait_until
 from lib.websocket import WebSocket
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -32,11 +32,6 @@ def await_workers(server):
     for _ in range(40):
         request(server.port, "GET", "/")
     return workers
-
-
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return [int(child) for child in file.read().split()]
 
 
 class Realtime(unittest.TestCase):

@@ -12,7 +12,7 @@ import unittest
 import lib
 from lib.client import connect, make_request
 from lib.secure import Secure, SecureTest, is_sanitized, memory_of, run
-from lib.server import run_to_end, wait_until
+from lib.server import children, hears, run_to_end, wait_until
 
 NODE_ENVIRONMENT = {"NODE_PATH": "/usr/share/nodejs", **os.environ}
 NODE_CLIENT = """
@@ -156,6 +156,21 @@ class Tls(SecureTest):
                         self.assertNotEqual(self.fingerprint(server.tls_port), before)
                     live.sendall(make_request("GET", "/"))
                     self.assertIn(b"Hello, world", live.recv(4096))
+
+    def test_a_worker_that_is_started_again_has_the_new_certificate(self):
+        self.certificates.make("renewed", "DNS:localhost")
+        with Secure("helloworld", self.certificates, "--workers=2", cert="renewed") as server:
+            before = self.fingerprint(server.tls_port)
+            wait_until(lambda: [hears(pid, signal.SIGHUP) for pid in children(server.pid)] == [True, True], "both workers listen")
+            first = children(server.pid)
+            self.certificates.make("renewed", "DNS:localhost")
+            server.send_signal(signal.SIGHUP)
+            wait_until(lambda: sum("was read again" in line for line in server.log) == 2, "both workers read it again")
+            for pid in first:
+                os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: not set(children(server.pid)) & set(first) and len(children(server.pid)) == 2, "two new workers")
+            for _ in range(8):
+                self.assertNotEqual(self.fingerprint(server.tls_port), before)
 
     def test_start_up_errors(self):
         good = self.certificates

@@ -15,7 +15,7 @@ import unittest
 import lib
 from lib.client import connect, make_request
 from lib.secure import SecureTest, is_sanitized, memory_of
-from lib.server import PATIENCE, Server, run_to_end, wait_until
+from lib.server import PATIENCE, Server, children, hears, run_to_end, wait_until
 
 MIB = 1 << 20
 SIZE = int(os.environ.get("SPOUT_TEST_PROXY_MIB", "64")) * MIB
@@ -146,6 +146,7 @@ class TlsProxy(SecureTest):
             for _ in range(8):
                 with self.open(proxy.port, b"e") as tls:
                     self.echo(tls)
+            wait_until(lambda: [hears(pid, signal.SIGHUP) for pid in children(proxy.pid)] == [True, True], "both workers listen")
             proxy.send_signal(signal.SIGHUP)
             wait_until(lambda: sum("was read again" in line for line in proxy.log) == 2, "both workers read it again")
 
@@ -245,7 +246,7 @@ class TlsProxy(SecureTest):
         good = self.certificates.options()
         for arguments, status, says in ((good, 2, "--target"), ((*good, "--target=x"), 2, "--target"),
                                         ((*good, "--target=x:1", "word"), 2, "word"), ((*good, "--target=x:1", "--workers=-1"), 2, "--workers"),
-                                        ((*good, "--target=x:1", "--logging=loud"), 2, "loud"), (("--target=x:1",), 1, "certificate"),
+                                        ((*good, "--target=x:1", "--logging=loud"), 2, "loud"), (("--target=x:1",), 2, "--tls-cert"),
                                         ((*good, "--target=x:1", "--port=70000"), 2, "--port")):
             done = run_to_end("tlsproxy", *arguments)
             self.assertEqual((done.returncode, done.stderr.count("\n")), (status, 1), done.stderr)

@@ -11,14 +11,9 @@ import unittest
 import lib
 from lib.chat import Person
 from lib.client import Connection, make_request, post_json, request
-from lib.server import Server, wait_until
+from lib.server import Server, children, wait_until
 
 WORKERS = 4
-
-
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return [int(child) for child in file.read().split()]
 
 
 def worker_of(connection, server):

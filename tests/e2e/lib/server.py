@@ -40,6 +40,19 @@ def wait_until(condition, what, timeout=PATIENCE):
         time.sleep(0.01)
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def hears(pid, signo):
+    """Whether a process has a handler for a signal, and would run it now."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        masks = dict(line.split(":\t") for line in file if line.startswith("Sig"))
+    blocked, caught = (int(masks[name], 16) >> (signo - 1) & 1 for name in ("SigBlk", "SigCgt"))
+    return bool(caught and not blocked)
+
+
 class Server:
     """A running program, behind a `wrapper` such as valgrind. With `port` 0 it chooses one, which is read from its log."""
 
