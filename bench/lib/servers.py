@@ -105,7 +105,7 @@ class Nginx(Server):
                     uwsgi_temp_path {folder}/n4; scgi_temp_path {folder}/n5;
                     server {{
                         listen 127.0.0.1:{port}; listen 127.0.0.1:{tls} ssl;
-                        ssl_certificate {folder}/tls.crt; ssl_certificate_key {folder}/tls.key;
+                        ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {folder}/tls.crt; ssl_certificate_key {folder}/tls.key;
                         location = /plaintext {{ default_type text/plain; return 200 "Hello, World!"; }}
                         location /static/ {{ alias {folder}/files/; }}
                     }}

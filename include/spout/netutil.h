@@ -48,7 +48,8 @@ typedef struct spout_listener {
 
 /*
  * Opens up to `max` listening sockets, one for each address, and returns how many (bind_sockets,
- * bind_unix_socket); the caller closes their fds. SO_REUSEADDR is set, IPv6 sockets take IPv6 only.
+ * bind_unix_socket); the caller closes their fds. SO_REUSEADDR is set, and TCP_NODELAY, which what is
+ * accepted there has then, too; IPv6 sockets take IPv6 only.
  * Where several addresses are meant, those of a family that this machine has not are skipped. A
  * host name is looked up with the system's resolver, which blocks: this is for start-up. A stale
  * Unix socket (nobody listens there) is replaced; any other file is SPOUT_EEXIST. Its file stays

@@ -10,7 +10,8 @@
  *
  * Sessions are resumed by tickets (RFC 5077, RFC 8446) for two hours. Their keys are replaced every
  * two hours, those of the period before are good for one more; workers that were forked after
- * spout_tls_server_new replace them in step, and resume each other's sessions.
+ * spout_tls_server_new replace them in step, and resume each other's sessions. A full handshake
+ * gives a client one ticket, and so does a resumed one.
  *
  * Files are encrypted on their way through memory, 16 KiB at a time. The kernel's TLS (kTLS) is not
  * used: OpenSSL drives it only through socket BIOs of its own, which raise SIGPIPE and can't keep
@@ -55,7 +56,9 @@ typedef struct spout_tls_options {
         verify_client; /* server: refuse clients without a certificate of ca_file (CERT_REQUIRED) */
     bool insecure; /* client: neither chain nor host name are verified. For tests, never to reach a
                       server that matters: anyone on the way can read and change everything */
-    const char *ciphers; /* of TLS 1.2, in OpenSSL's notation; NULL: ECDHE with AES-GCM, ChaCha20 */
+    const char *ciphers; /* of TLS 1.2, in OpenSSL's notation; NULL: ECDHE with AES-GCM, ChaCha20.
+                            1.3's are fixed. Both put AES-128 before AES-256, ChaCha20 first
+                            for clients that prefer it */
     spout_tls_version min_version;
     const char *const *alpn; /* protocols in order of preference, ended by NULL (RFC 7301); an
                                      HTTP server's default is "http/1.1" */
@@ -90,7 +93,7 @@ SPOUT_API int spout_tls_reload(spout_tls *tls);
 /* What a connection has agreed on. Texts that don't apply are "". */
 typedef struct spout_tls_info {
     char version[16]; /* "TLSv1.3" */
-    char cipher[64];  /* "TLS_AES_256_GCM_SHA384" */
+    char cipher[64];  /* "TLS_AES_128_GCM_SHA256" */
     char alpn[64];
     char server_name[256];     /* the host that the client asked for */
     char peer_subject[512];    /* of the peer's certificate, as in "CN=ann,O=Example" (RFC 2253) */

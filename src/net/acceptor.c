@@ -54,6 +54,26 @@ static void pause_accepting(spi_acceptor *acceptor, int errnum)
         acceptor->loop, &acceptor->retry, spi_loop_now(acceptor->loop) + STARVED_PAUSE_MS, retry);
 }
 
+static void set_nodelay(int fd)
+{
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+/* What is accepted has the options that the listener had when its client came, so this must have
+   been set before it listened, as spout_bind_sockets does. */
+static bool has_nodelay(int listen_fd)
+{
+#ifdef __linux__
+    int on = 0;
+    socklen_t len = sizeof on;
+    return getsockopt(listen_fd, IPPROTO_TCP, TCP_NODELAY, &on, &len) == 0 && on;
+#else
+    (void)listen_fd;
+    return false;
+#endif
+}
+
 static void hand_over(
     spi_acceptor *acceptor, int fd, const struct sockaddr_storage *address, socklen_t len)
 {
@@ -61,10 +81,8 @@ static void hand_over(
     acceptor->starved = false;
     if (len >= sizeof address->ss_family)
         spi_endpoint_from(&peer, (const struct sockaddr *)address);
-    if (peer.family != 0) {
-        int on = 1;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    }
+    if (peer.family != 0 && !acceptor->is_nodelay)
+        set_nodelay(fd);
     if (acceptor->gate)
         spi_proxy_gate_enter(acceptor->gate, fd, &peer);
     else
@@ -96,7 +114,12 @@ static void on_event(spi_watch *watch, unsigned events)
 int spi_acceptor_start(spi_acceptor *acceptor, spout_loop *loop, int listen_fd,
     void (*on_accept)(spi_acceptor *, int, const spout_endpoint *))
 {
-    *acceptor = (spi_acceptor){ .loop = loop, .on_accept = on_accept, .watch = { .fd = -1 } };
+    *acceptor = (spi_acceptor){
+        .loop = loop,
+        .on_accept = on_accept,
+        .watch = { .fd = -1 },
+        .is_nodelay = has_nodelay(listen_fd),
+    };
     return spi_watch_start(loop, &acceptor->watch, listen_fd, SPOUT_READABLE, on_event);
 }
 

@@ -26,7 +26,7 @@ socklen_t spi_endpoint_to(const spout_endpoint *endpoint, struct sockaddr_storag
 void spi_endpoint_of_peer(spout_endpoint *endpoint, int fd);
 
 /* "127.0.0.1:80", "[::1]:80", "[fe80::1%eth0]:80"; "unix" for family 0. */
-enum { SPI_ENDPOINT_NAME = 64 };
+enum { SPI_ENDPOINT_NAME = 80 };
 const char *spi_endpoint_name(const spout_endpoint *endpoint, char out[SPI_ENDPOINT_NAME]);
 
 /*

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -63,6 +64,7 @@ static int open_listener(const spout_endpoint *endpoint, const spout_listen_opti
     int fd = open_socket(endpoint->family == 4 ? AF_INET : AF_INET6);
     if (fd < 0)
         return -1;
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY); /* for those that are accepted there */
     if (set_option(fd, SOL_SOCKET, SO_REUSEADDR) == 0 &&
         (endpoint->family == 4 || set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0) &&
         (!options->reuse_port || set_option(fd, SOL_SOCKET, SO_REUSEPORT) == 0) &&

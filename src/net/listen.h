@@ -22,6 +22,7 @@ struct spi_acceptor {
     void (*on_accept)(spi_acceptor *acceptor, int fd, const spout_endpoint *peer);
     struct spi_proxy_gate *gate; /* NULL: no PROXY headers */
     bool starved;
+    bool is_nodelay; /* and so is what it accepts */
 };
 int spi_acceptor_start(spi_acceptor *acceptor, spout_loop *loop, int listen_fd,
     void (*on_accept)(spi_acceptor *, int, const spout_endpoint *));

@@ -14,6 +14,7 @@ static const spi_transport_limits default_limits = {
 
 static void flush_at_turn_end(spi_turn_hook *hook)
 {
+    spi_turn_hook_remove(hook);
     spi_net_flush(spi_container(hook, spi_net, flush_hook), false);
 }
 
@@ -64,11 +65,17 @@ spi_net *spi_net_get(spout_loop *loop)
     net->gather = spi_malloc(SPI_GATHER_SIZE);
     spi_list_init(&net->owned);
     spi_list_init(&net->lookups);
-    spi_turn_hook_add(loop, &net->flush_hook, flush_at_turn_end);
+    spi_list_init(&net->flush_hook.node);
     net->linger_timeouts = spi_timeout_class_get(loop, SPI_LINGER_MS, spi_output_on_linger_timeout);
     apply_limits(net, &(spi_transport_limits){ 0 });
     spi_loop_slot_set(loop, SPI_SLOT_NET, net, destroy_net);
     return net;
+}
+
+void spi_net_flush_later(spi_net *net)
+{
+    if (spi_list_is_empty(&net->flush_hook.node))
+        spi_turn_hook_add(net->loop, &net->flush_hook, flush_at_turn_end);
 }
 
 void spi_transport_set_limits(spout_loop *loop, const spi_transport_limits *limits)

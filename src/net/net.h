@@ -25,7 +25,7 @@ typedef struct spi_net {
     spout_transport *gather_owner;  /* one that has no queue */
     spout_transport *current;       /* being dispatched; NULL once a callback has ended it */
     struct spi_acceptor *accepting; /* the same for the acceptor that hands connections over */
-    spi_turn_hook flush_hook;
+    spi_turn_hook flush_hook; /* in its place while something waits for the turn's end */
     spi_transport_limits limits;
     spi_timeout_class *write_timeouts; /* NULL: writes never time out */
     spi_timeout_class *linger_timeouts;
@@ -51,6 +51,10 @@ void spi_net_disown(spi_net_owned *owned);
 /* Sends what the gather buffer holds; the rest goes to its owner's queue. `more`: a file follows at
    once. */
 void spi_net_flush(spi_net *net, bool more);
+
+/* The same at the end of the turn. What a transport gathers while it is dispatched goes out when
+   that is over, and needs nothing more. */
+void spi_net_flush_later(spi_net *net);
 
 /*
  * The transport is of no use any more: closes the descriptor, drops the output, and calls on_lost

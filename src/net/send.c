@@ -6,6 +6,7 @@
 #include "base/bug.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
 enum { MAX_PIECES = 64 };
 
@@ -46,19 +47,30 @@ static void send_pieces(spout_transport *transport, const struct iovec *iov, int
     queue_rest(transport, iov, count, transport->ops->write(transport, iov, count, more));
 }
 
+/* Of anything but a plain socket that takes it all. */
+__attribute__((noinline)) static void send_gathered(spout_transport *owner, size_t len, bool more)
+{
+    struct iovec piece = { owner->net->gather, len };
+    send_pieces(owner, &piece, 1, more);
+}
+
 void spi_net_flush(spi_net *net, bool more)
 {
     spout_transport *owner = net->gather_owner;
-    if (!owner)
-        return;
-    struct iovec piece = { net->gather, net->gather_len };
+    size_t len = net->gather_len;
     net->gather_owner = NULL;
     net->gather_len = 0;
-    if (piece.iov_len == 0)
+    if (!owner || len == 0)
         return;
-    ssize_t sent = owner->ops->write(owner, &piece, 1, more);
-    if (sent != (ssize_t)piece.iov_len)
-        queue_rest(owner, &piece, 1, sent);
+    if (owner->ops != &spi_transport_plain || more) {
+        send_gathered(owner, len, more);
+        return;
+    }
+    ssize_t sent = send(owner->fd, net->gather, len, MSG_NOSIGNAL);
+    if (sent != (ssize_t)len) {
+        struct iovec piece = { net->gather, len };
+        queue_rest(owner, &piece, 1, sent < 0 && errno == EINTR ? 0 : sent);
+    }
 }
 
 void spi_transport_flush(spout_transport *transport)
@@ -81,6 +93,8 @@ static bool take_gather(spout_transport *transport, size_t len)
             return false;
     }
     net->gather_owner = transport;
+    if (net->current != transport)
+        spi_net_flush_later(net);
     return true;
 }
 
@@ -94,6 +108,23 @@ static void gather(spout_transport *transport, const void *data, size_t len)
         net->gather_len += len;
     } else if (!transport->closed) {
         spi_output_add_bytes(transport, data, len);
+    }
+}
+
+static void gather_all(
+    spout_transport *transport, const spout_bytes *pieces, int count, size_t total)
+{
+    spi_net *net = transport->net;
+    bool gathers = total > 0 && take_gather(transport, total);
+    for (int i = 0; i < count && !transport->closed; i++) {
+        if (pieces[i].len == 0)
+            continue;
+        if (gathers) {
+            memcpy(net->gather + net->gather_len, pieces[i].data, pieces[i].len);
+            net->gather_len += pieces[i].len;
+        } else {
+            spi_output_add_bytes(transport, pieces[i].data, pieces[i].len);
+        }
     }
 }
 
@@ -122,8 +153,10 @@ int spi_transport_writev(spout_transport *transport, const spout_bytes *pieces, 
     int result = check_writable(transport);
     if (result < 0)
         return result;
-    if (spi_output_waits(transport) || count >= MAX_PIECES ||
-        total_len(pieces, count) < SPI_LARGE_WRITE) {
+    size_t total = total_len(pieces, count);
+    if (total < SPI_LARGE_WRITE) {
+        gather_all(transport, pieces, count, total);
+    } else if (spi_output_waits(transport) || count >= MAX_PIECES) {
         for (int i = 0; i < count && !transport->closed; i++) {
             if (pieces[i].len >= SPI_LARGE_WRITE && !spi_output_waits(transport))
                 spi_transport_writev(transport, &pieces[i], 1);
@@ -197,7 +230,7 @@ int spi_transport_write_file(spout_transport *transport, int fd, int64_t offset,
     return result;
 }
 
-char *spi_transport_reserve(spout_transport *transport, size_t len)
+__attribute__((noinline)) static char *reserve_slowly(spout_transport *transport, size_t len)
 {
     SPI_BUG_IF(len > SPI_LARGE_WRITE, "spi_transport_reserve: more than 16 KiB");
     if (check_writable(transport) < 0)
@@ -208,6 +241,18 @@ char *spi_transport_reserve(spout_transport *transport, size_t len)
         return spi_output_reserve(transport, len);
     closed_error();
     return NULL;
+}
+
+char *spi_transport_reserve(spout_transport *transport, size_t len)
+{
+    spi_net *net = transport->net;
+    if (net->current == transport && !transport->closed && !transport->shut && !transport->output &&
+        (!net->gather_owner || net->gather_owner == transport) &&
+        SPI_GATHER_SIZE - net->gather_len >= len) { /* as below: mostly it is the one's turn */
+        net->gather_owner = transport;
+        return net->gather + net->gather_len;
+    }
+    return reserve_slowly(transport, len);
 }
 
 void spi_transport_commit(spout_transport *transport, size_t len)

@@ -11,7 +11,9 @@
 #include <strings.h>
 
 /* Forward secrecy and authenticated encryption only. */
-static const char default_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
+static const char default_ciphers[] = "ECDHE+AESGCM+AES128:ECDHE+AESGCM:ECDHE+CHACHA20";
+static const char suites[] =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 static const unsigned char session_context[] = "waterspout";
 
 /* --- files --- */
@@ -143,13 +145,14 @@ static int set_rules(SSL_CTX *ctx, const spout_tls *tls)
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
                                  SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(ctx, 1);
     SSL_CTX_set_min_proto_version(
         ctx, options->min_version == SPOUT_TLS_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
     SSL_CTX_set_default_passwd_cb(ctx, no_pass_phrase);
     /* No finite fields, whose large ones cost a server far more than the client that asks for them
        (CVE-2002-20001). */
     char groups[] = "X25519:P-256:P-384:P-521";
-    if (SSL_CTX_set1_groups_list(ctx, groups) != 1)
+    if (SSL_CTX_set1_groups_list(ctx, groups) != 1 || SSL_CTX_set_ciphersuites(ctx, suites) != 1)
         return no_tls();
     const char *ciphers = options->ciphers ? options->ciphers : default_ciphers;
     if (SSL_CTX_set_cipher_list(ctx, ciphers) == 1)
@@ -169,8 +172,10 @@ static void set_sessions(SSL_CTX *ctx, const spout_tls *tls)
     }
     if (tls->is_server || none) {
         SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-        if (!none)
+        if (!none) {
+            SSL_CTX_set_num_tickets(ctx, 1);
             spi_tls_tickets_use(ctx);
+        }
     } else {
         SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
         SSL_CTX_sess_set_new_cb(ctx, spi_tls_session_keep);

@@ -2,6 +2,7 @@
 #include "net/tls_context.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 
@@ -36,6 +37,14 @@ static bool tells_of_memory(void)
 
 /* The first error is the cause; later ones tell where it was noticed. Only lack of memory is often
    noticed late. */
+/* What reading a file of something else ends with. */
+static bool is_no_pem(unsigned long error)
+{
+    return (ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE) ||
+           (ERR_GET_LIB(error) == ERR_LIB_OSSL_DECODER &&
+               ERR_GET_REASON(error) == ERR_R_UNSUPPORTED);
+}
+
 const char *spi_tls_error_words(char *out, size_t size)
 {
     unsigned long error = ERR_peek_error();
@@ -52,6 +61,8 @@ const char *spi_tls_error_words(char *out, size_t size)
         snprintf(out, size, "the peer does not speak TLS");
     else if (ssl && number == SSL_R_UNSUPPORTED_PROTOCOL)
         snprintf(out, size, "no common version: TLS 1.2 is the least");
+    else if (is_no_pem(error))
+        snprintf(out, size, "it holds none in PEM");
     else
         snprintf(out, size, "%s", reason ? reason : "no reason known");
     return out;

@@ -3,7 +3,8 @@
  *
  * Input: one recv into a buffer that the loop's connections share; OpenSSL decrypts all of it into
  * the receive buffer, so that no plain text stays behind. Only during the handshake OpenSSL reads
- * from the socket itself, no more than it needs. Output: sealed into a shared buffer, then one
+ * from the socket itself, all that is there: what comes behind the handshake waits in its buffer
+ * (`held`) for the first read. Output: sealed into a shared buffer, then one
  * send; what the system refuses waits as it is (`wire`), and nothing further is sealed until it is
  * out. So OpenSSL never has to write and never has to be called again with the same bytes.
  *
@@ -54,6 +55,8 @@ typedef struct tls_state {
     spi_ready owed; /* the end came behind data: told once the owner reads on */
     void (*on_secure)(spout_transport *transport);
     const char *plain_reply;
+    bool dry;     /* a step of the handshake has read all there was */
+    bool held;    /* input came along with the handshake's end: OpenSSL has it */
     bool secure;  /* both sides have agreed */
     bool ended;   /* the peer has said goodbye */
     char *broken; /* what it sent makes no sense, or ends the connection: why; else NULL */
@@ -138,11 +141,16 @@ static int bio_write(BIO *bio, const char *data, int len)
 
 static int bio_read_socket(tls_state *state, BIO *bio, char *out, int len)
 {
-    ssize_t got = below(state->transport)->read(state->transport, out, (size_t)len);
+    ssize_t got = -1;
+    if (state->dry)
+        errno = EAGAIN;
+    else
+        got = below(state->transport)->read(state->transport, out, (size_t)len);
     if (got < 0 && errno == EAGAIN)
         BIO_set_retry_read(bio);
     else if (got <= 0)
         state->hung_up = true;
+    state->dry = got > 0 && got < len;
     return (int)got;
 }
 
@@ -295,6 +303,7 @@ static void become_secure(tls_state *state)
 {
     spout_transport *transport = state->transport;
     state->secure = true;
+    state->held = SSL_has_pending(state->ssl);
     spi_timeout_stop(&state->timeout);
     if (transport->fin)
         state->ops.shutdown(transport);
@@ -307,6 +316,7 @@ static void become_secure(tls_state *state)
 static int step(tls_state *state)
 {
     ERR_clear_error();
+    state->dry = false;
     int result = SSL_do_handshake(state->ssl);
     return result == 1 ? SSL_ERROR_NONE : SSL_get_error(state->ssl, result);
 }
@@ -390,8 +400,14 @@ static void tell_owed(spi_ready *ready)
 static void tls_resumed(spout_transport *transport)
 {
     tls_state *state = state_of(transport);
-    if (state->ended || state->broken)
+    if (state->ended || state->broken || state->held)
         spi_ready_schedule(transport->loop, &state->owed);
+}
+
+/* What OpenSSL holds comes before a hang-up. */
+static ssize_t tls_peek(spout_transport *transport)
+{
+    return state_of(transport)->held ? 1 : below(transport)->peek(transport);
 }
 
 /* As read: -1, with the transport lost unless it ends anyway. */
@@ -417,13 +433,18 @@ static void note_broken(tls_state *state)
     state->broken = spi_strdup(spi_tls_error_words(words, sizeof words));
 }
 
-/* Decrypts all that is here. */
+/* Decrypts all that is here. Most often this is one record: asking OpenSSL for another would cost a
+   third of what the record did. */
 static size_t unseal(tls_state *state, char *out, size_t len)
 {
     size_t total = 0, got;
-    ERR_clear_error();
-    while (total < len && SSL_read_ex(state->ssl, out + total, len - total, &got) == 1)
+    if (ERR_peek_error())
+        ERR_clear_error();
+    while (total < len && SSL_read_ex(state->ssl, out + total, len - total, &got) == 1) {
         total += got;
+        if (state->in_len == 0 && !SSL_has_pending(state->ssl))
+            return total;
+    }
     int why = total < len ? SSL_get_error(state->ssl, 0) : SSL_ERROR_NONE;
     if (why == SSL_ERROR_ZERO_RETURN)
         state->ended = true;
@@ -440,16 +461,18 @@ static ssize_t tls_read(spout_transport *transport, void *out, size_t len)
         return below(transport)->read(transport, out, len);
     if (state->ended || state->broken)
         return end_of_input(state);
-    ssize_t got = below(transport)->read(transport, shared->in, sizeof shared->in);
+    ssize_t got = state->held ? 0
+                              : below(transport)->read(transport, shared->in, sizeof shared->in);
     if (got < 0)
         return -1;
-    if (got == 0)
+    if (got == 0 && !state->held)
         return transport->closing
                    ? 0
                    : break_off(state, SPOUT_ECLOSED,
                          "the connection was cut: its end came without close_notify");
     state->in = shared->in;
     state->in_len = (size_t)got;
+    state->held = false;
     size_t total = unseal(state, out, len);
     state->in_len = 0;
     send_out(state, false); /* a failure shows at the next read or write */
@@ -494,7 +517,6 @@ static spout_bytes next_record(cursor *from, char *stage)
 static int seal(tls_state *state, spout_bytes record)
 {
     size_t taken;
-    ERR_clear_error();
     if (SSL_write_ex(state->ssl, record.data, record.len, &taken) == 1)
         return 0;
     ERR_clear_error();
@@ -572,6 +594,7 @@ static const spi_transport_ops tls_ops = {
     .read = tls_read,
     .write = tls_write,
     .send_file = spi_copy_file,
+    .peek = tls_peek,
     .shutdown = tls_shutdown,
     .close = tls_close,
     .prepare = tls_prepare,

@@ -146,13 +146,24 @@ static void discard(spout_transport *transport, ssize_t got, int errnum)
     }
 }
 
+/* Most transports are plain sockets: these are read without a detour. */
+static inline ssize_t read_input(spout_transport *transport, spi_net *net)
+{
+    if (transport->ops == &spi_transport_plain) {
+        ssize_t got = recv(transport->fd, net->receive, SPI_RECEIVE_SIZE, 0);
+        if (got >= 0 || errno != EINTR)
+            return got;
+    }
+    return transport->ops->read(transport, net->receive, SPI_RECEIVE_SIZE);
+}
+
 /* One recv. False if there was nothing to receive. */
-static bool receive(spout_transport *transport)
+static inline bool receive(spout_transport *transport)
 {
     spi_net *net = transport->net;
     spi_unpoison(net->receive, SPI_RECEIVE_SIZE + 1);
-    ssize_t got = transport->ops->read(transport, net->receive, SPI_RECEIVE_SIZE);
-    int errnum = errno;
+    ssize_t got = read_input(transport, net);
+    int errnum = got < 0 ? errno : 0;
     bool blocked = got < 0 && errnum == EAGAIN;
     if (blocked) {
         /* nothing came */
@@ -239,14 +250,28 @@ static void handle(spout_transport *transport, unsigned events)
         spi_transport_update(transport);
 }
 
+/* Input for one that reads, and nothing else: what nearly all events are. */
+static inline bool is_plain_input(const spout_transport *transport, unsigned events)
+{
+    return events == SPOUT_READABLE && transport->reading && !transport->eof &&
+           !transport->closing && !transport->closed && !transport->output &&
+           !transport->ops->prepare;
+}
+
 static void dispatch(spout_transport *transport, unsigned events)
 {
     spi_net *net = transport->net;
     net->current = transport;
-    handle(transport, events);
+    if (is_plain_input(transport, events))
+        receive(transport);
+    else
+        handle(transport, events);
     if (net->current == transport) {
         net->current = NULL;
-        spi_transport_flush(transport);
+        if (net->gather_owner == transport)
+            spi_net_flush(net, false);
+    } else if (net->gather_owner) { /* of one that was dispatched in between */
+        spi_net_flush_later(net);
     }
 }
 

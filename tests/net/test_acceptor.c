@@ -82,6 +82,29 @@ static void test_what_is_handed_over(void **state)
     assert_int_equal(accepted_count, 1);
 }
 
+static int set_nodelay(int fd, int on)
+{
+    return setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+static bool is_nodelay(int fd)
+{
+    int on = 0;
+    socklen_t len = sizeof on;
+    return getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len) == 0 && on;
+}
+
+/* A listener of somebody else's, which has the option too late for who stands in its queue. */
+static void test_nodelay_of_any_listener(void **state)
+{
+    assert_true(is_nodelay(listener.fd));
+    assert_int_equal(set_nodelay(listener.fd, 0), 0);
+    connect_some(1);
+    assert_int_equal(spi_acceptor_start(&acceptor, *state, listener.fd, on_accept), 0);
+    kit_until(*state, &any_accepted);
+    assert_true(is_nodelay(accepted[0]));
+}
+
 static void test_many_at_once(void **state)
 {
     assert_int_equal(spi_acceptor_start(&acceptor, *state, listener.fd, on_accept), 0);
@@ -183,6 +206,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_what_is_handed_over),
+        TEST(test_nodelay_of_any_listener),
         TEST(test_many_at_once),
         TEST(test_stopped_inside_the_callback),
         TEST(test_freed_inside_the_callback),

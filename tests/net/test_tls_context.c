@@ -46,10 +46,10 @@ static void test_files_of_no_use(void **state)
         SPOUT_ESYSTEM, "is a directory");
     assert_refused(
         &(spout_tls_options){ .cert_file = certs_path("words", ".pem"), .key_file = key }, true,
-        SPOUT_EINVAL, "is of no use");
+        SPOUT_EINVAL, "is of no use: it holds none in PEM");
     assert_refused(
         &(spout_tls_options){ .cert_file = cert, .key_file = certs_path("words", ".pem") }, true,
-        SPOUT_EINVAL, "is of no use");
+        SPOUT_EINVAL, "is of no use: it holds none in PEM");
     assert_refused(
         &(spout_tls_options){ .cert_file = cert, .key_file = certs_path("other", ".key") }, true,
         SPOUT_EINVAL, "does not belong to certificate");

@@ -495,17 +495,83 @@ static void test_becomes_a_stream(void **state)
     assert_int_equal(p->server.losts + p->server.ends, 0);
 }
 
-/* One byte at a time in both directions, as through a very slow relay. */
-static void test_bytes_one_by_one(void **state)
+/* The client then talks to relay[1], and what is returned to the server. */
+static int put_between(pair *p, int relay[2])
 {
-    pair *p = *state;
-    int relay[2];
     close(p->fds[0]);
     close(p->fds[1]);
     kit_unix_pair(p->fds);
     kit_unix_pair(relay);
     int server_side = p->fds[1];
     p->fds[1] = relay[0];
+    return server_side;
+}
+
+static void carry(int from, int to)
+{
+    char data[8192];
+    ssize_t got = read(from, data, sizeof data);
+    if (got > 0)
+        assert_int_equal(write(to, data, (size_t)got), got);
+}
+
+/* The client's last words of the handshake and its first data come in one piece, before the
+   server's owner reads. */
+static int agree_with_data(pair *p, int relay[2])
+{
+    int server_side = put_between(p, relay);
+    open_server(p);
+    spi_transport_pause(&p->server.transport);
+    open_client(p);
+    for (int i = 0; i < 1000 && !client_secure; i++) {
+        carry(relay[1], server_side);
+        kit_turn(p->loop, 0);
+        carry(server_side, relay[1]);
+        kit_turn(p->loop, 0);
+    }
+    assert_true(client_secure);
+    assert_false(server_secure);
+    assert_int_equal(spi_transport_write(&p->client.transport, "hello", 5), 0);
+    kit_turn(p->loop, 0);
+    carry(relay[1], server_side);
+    kit_until(p->loop, &server_secure);
+    kit_assert_quiet(p->loop);
+    assert_int_equal(p->server.datas, 0);
+    return server_side;
+}
+
+static void test_data_with_the_end_of_the_handshake(void **state)
+{
+    pair *p = *state;
+    int relay[2], server_side = agree_with_data(p, relay);
+    spi_transport_resume(&p->server.transport);
+    kit_until(p->loop, &p->server.has_data);
+    recorder_expect(&p->server, "hello");
+    close(server_side);
+    close(relay[1]);
+}
+
+static void test_hang_up_behind_such_data(void **state)
+{
+    pair *p = *state;
+    int relay[2], server_side = agree_with_data(p, relay);
+    shutdown(server_side, SHUT_RDWR);
+    kit_assert_quiet(p->loop);
+    assert_int_equal(p->server.datas + p->server.losts, 0);
+    spi_transport_resume(&p->server.transport);
+    kit_until(p->loop, &p->server.has_data);
+    recorder_expect(&p->server, "hello");
+    kit_until(p->loop, &p->server.is_lost);
+    assert_non_null(strstr(p->server.lost_message, "without close_notify"));
+    close(server_side);
+    close(relay[1]);
+}
+
+/* One byte at a time in both directions, as through a very slow relay. */
+static void test_bytes_one_by_one(void **state)
+{
+    pair *p = *state;
+    int relay[2], server_side = put_between(p, relay);
     open_server(p);
     open_client(p);
     assert_int_equal(spi_transport_write(&p->client.transport, "hello", 5), 0);
@@ -559,6 +625,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_slow_handshake, set_up_fake, tear_down),
         TEST(test_wrap_needs_an_idle_transport),
         TEST(test_becomes_a_stream),
+        TEST(test_data_with_the_end_of_the_handshake),
+        TEST(test_hang_up_behind_such_data),
         TEST(test_bytes_one_by_one),
         TEST(test_idle_connection_is_small),
     };
