@@ -2,7 +2,8 @@
  * Logging: three loggers as in Tornado (access, application, general), levels, one sink per
  * process; a loop may have one of its own (`.log_sink` of spout_loop_options).
  *
- * A line reads `[I 261122 06:32:13 general] listening on 127.0.0.1:8888`. Control characters in a
+ * A line reads `[I 261122 06:32:13 general] listening on 127.0.0.1:8888`, and ` [id]` behind it for
+ * what a request with an id has logged. Control characters in a
  * message are escaped, so a message is always one line. Below the level nothing is formatted.
  */
 #ifndef SPOUT_LOG_H
@@ -33,6 +34,9 @@ typedef struct spout_log_record {
     spout_log_level level;
     int64_t time_us;     /* wall clock, microseconds since 1970 */
     const char *message; /* one line, without its line end */
+    /* Of the request whose coroutine has logged it, where .request_id_header of the application is
+       set; NULL: none. Lines of the access log have it in the message. */
+    const char *request_id;
 } spout_log_record;
 
 /* Where records go. `write` is called with a lock held, from any thread; `flush` at the end of a
@@ -50,7 +54,7 @@ typedef struct spout_log_sink {
 SPOUT_API void spout_log_set_sink(const spout_log_sink *sink);
 
 /* What the default sink writes for a record: the line above, or a JSON object in a line of its own
-   with level, logger, time (RFC 3339, UTC) and message; an access log that is JSON already
+   with level, logger, time (RFC 3339, UTC), message and request_id; an access log that is JSON already
    (.access_log) gets level and logger into its own objects. */
 typedef enum spout_log_format { SPOUT_LOG_TEXT, SPOUT_LOG_JSON } spout_log_format;
 SPOUT_API void spout_log_set_format(spout_log_format format); /* default SPOUT_LOG_TEXT */

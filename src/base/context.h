@@ -15,6 +15,7 @@ typedef struct spi_context {
         *error; /* the current error and its causes, NULL if none; owned by the context */
     struct spi_arena *scope; /* where scoped memory comes from, NULL until first used */
     spi_arena_pool *arenas;  /* where the scope is taken from then; NULL: it is made */
+    const char *request_id;  /* for the log; lent, NULL: none */
 } spi_context;
 
 /* NULL stands for the thread's own. One load from the thread pointer instead of a call into the

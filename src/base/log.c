@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/buffer.h"
+#include "base/context.h"
 #include "base/log_json.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -132,6 +133,11 @@ static void write_text(const spout_log_record *record, size_t len)
     at = SPI_PUT_LITERAL(at, "] ");
     hold_back(prefix, (size_t)(at - prefix));
     hold_back(record->message, len);
+    if (record->request_id) {
+        hold_back(" [", 2);
+        hold_back(record->request_id, strlen(record->request_id));
+        hold_back("]", 1);
+    }
     hold_back("\n", 1);
 }
 
@@ -342,25 +348,14 @@ static void deliver(const spout_log_record *record, size_t len)
     pthread_mutex_unlock(&lock);
 }
 
-static bool is_plain(const char *text, size_t len)
-{
-    for (; len >= 8; len -= 8, text += 8) {
-        if (!spi_is_plain_8(text))
-            return false;
-    }
-    for (; len > 0; len--, text++) {
-        if (*text < 0x20 || *text == 0x7F)
-            return false;
-    }
-    return true;
-}
-
 /* errno stays as it is: a line may say what it means. */
 static void log_line(
     spout_logger logger, spout_log_level level, int64_t time_us, const char *text, size_t len)
 {
-    spout_log_record record = { logger, level, time_us, text };
-    if (is_plain(text, len)) {
+    spout_log_record record = { logger, level, time_us, text, NULL };
+    if (logger != SPOUT_LOGGER_ACCESS)
+        record.request_id = spi_context_current()->request_id;
+    if (spi_is_plain(text, len)) {
         deliver(&record, len);
         return;
     }

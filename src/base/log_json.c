@@ -105,6 +105,10 @@ void spi_log_json_line(spi_buffer *out, const spout_log_record *record)
         spi_log_json_time(out, record->time_us);
         put_text(out, ",\"message\":");
         spi_log_json_text(out, record->message, SIZE_MAX);
+        if (record->request_id) {
+            put_text(out, ",\"request_id\":");
+            spi_log_json_text(out, record->request_id, SIZE_MAX);
+        }
         put_text(out, "}");
     }
     put_text(out, "\n");

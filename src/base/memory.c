@@ -84,9 +84,13 @@ void *spi_malloc(size_t size)
     return spi_realloc(NULL, size);
 }
 
+/* Small blocks come from what was freed a moment ago, where calloc does not look; large ones are
+   often new pages, which are clear already. */
+enum { CALLOC_FROM = 1024 };
+
 void *spi_calloc(size_t size)
 {
-    if (allocator.realloc != system_realloc)
+    if (allocator.realloc != system_realloc || size < CALLOC_FROM)
         return memset(spi_malloc(size), 0, size);
     settle_allocator();
     void *block = calloc(1, size ? size : 1);

@@ -12,7 +12,7 @@ bool spi_equal_nocase(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     if (a_len != b_len)
         return false;
-    if (memcmp(a, b, a_len) == 0) /* mostly they are written alike */
+    if (a_len == 0 || memcmp(a, b, a_len) == 0) /* mostly they are written alike */
         return true;
     for (size_t i = 0; i < a_len; i++) {
         if (spi_lower(a[i]) != spi_lower(b[i]))
@@ -196,6 +196,27 @@ static inline bool is_escape(const char *at, const char *end)
     return *at == '%' && end - at > 2 && spi_hex_value(at[1]) >= 0 && spi_hex_value(at[2]) >= 0;
 }
 
+enum { BLOCK_LEN = 16 };
+typedef signed char block __attribute__((vector_size(BLOCK_LEN)));
+
+/* As signed numbers, bytes from 0x80 on are below those of ASCII. */
+bool spi_is_plain(const char *text, size_t len)
+{
+    block plain = { 0 };
+    plain = ~plain;
+    for (; len >= BLOCK_LEN; len -= BLOCK_LEN, text += BLOCK_LEN) {
+        block bytes;
+        memcpy(&bytes, text, sizeof bytes);
+        plain &= (bytes > 0x1F) & (bytes != 0x7F);
+    }
+    uint64_t halves[2];
+    memcpy(halves, &plain, sizeof halves);
+    bool all = (halves[0] & halves[1]) == UINT64_MAX;
+    for (; len > 0; len--, text++)
+        all &= *text >= 0x20 && *text < 0x7F;
+    return all;
+}
+
 static char *find(char *at, const char *end, char c)
 {
     char *found = memchr(at, c, (size_t)(end - at));
@@ -298,10 +319,7 @@ bool spi_base64_decode(char *out, size_t *ret_len, const char *text, size_t len)
     return true;
 }
 
-enum { HEX_BLOCK = 16 };
-typedef signed char hex_block __attribute__((vector_size(HEX_BLOCK)));
-
-static inline hex_block hex_digits(hex_block nibbles)
+static inline block hex_digits(block nibbles)
 {
     return nibbles + '0' + ((nibbles > 9) & ('a' - '0' - 10));
 }
@@ -309,12 +327,12 @@ static inline hex_block hex_digits(hex_block nibbles)
 /* Sixteen bytes at once: the nibbles are taken apart, and their digits put side by side. */
 static void hex_encode_block(char *out, const unsigned char *at)
 {
-    hex_block bytes;
+    block bytes;
     memcpy(&bytes, at, sizeof bytes);
-    hex_block high = hex_digits(bytes >> 4 & 15), low = hex_digits(bytes & 15);
-    hex_block first = __builtin_shufflevector(
+    block high = hex_digits(bytes >> 4 & 15), low = hex_digits(bytes & 15);
+    block first = __builtin_shufflevector(
         high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    hex_block second = __builtin_shufflevector(
+    block second = __builtin_shufflevector(
         high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     memcpy(out, &first, sizeof first);
     memcpy(out + sizeof first, &second, sizeof second);
@@ -324,7 +342,7 @@ void spi_hex_encode(char *out, const void *data, size_t len)
 {
     static const char digits[] = "0123456789abcdef";
     const unsigned char *at = data;
-    for (; len >= HEX_BLOCK; len -= HEX_BLOCK, at += HEX_BLOCK, out += 2 * HEX_BLOCK)
+    for (; len >= BLOCK_LEN; len -= BLOCK_LEN, at += BLOCK_LEN, out += 2 * BLOCK_LEN)
         hex_encode_block(out, at);
     for (; len > 0; len--, at++) {
         *out++ = digits[*at >> 4];

@@ -20,15 +20,8 @@ static inline bool spi_is_digit(char c)
 }
 int spi_hex_value(char c); /* 0–15, or -1 */
 
-/* Whether eight bytes are all printable ASCII: one below 0x20 borrows from its highest bit, DEL
-   becomes 0x80 by adding one. */
-static inline bool spi_is_plain_8(const char *text)
-{
-    const uint64_t high = UINT64_C(0x8080808080808080), ones = UINT64_C(0x0101010101010101);
-    uint64_t word;
-    memcpy(&word, text, sizeof word);
-    return (((word - 0x20 * ones) | (word + ones) | word) & high) == 0;
-}
+/* Nothing but printable ASCII: no control character, and UTF-8 in any case. */
+bool spi_is_plain(const char *text, size_t len);
 
 bool spi_equal_nocase(const char *a, size_t a_len, const char *b, size_t b_len);
 bool spi_text_equal_nocase(const char *a, const char *b);

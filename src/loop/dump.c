@@ -26,6 +26,7 @@ static void print_state(int fd, const spi_task *task)
         dprintf(fd, "waits (%s) since %" PRId64 " ms", task->what,
             spi_loop_now_exact(task->loop) - task->since_ms);
         break;
+    case SPI_TASK_RESTING: break;
     }
 }
 
@@ -58,6 +59,9 @@ void spout_tasks_dump(int fd)
     }
     dprintf(fd, "%zu tasks, %zu stacks of %zu KiB mapped\n", loop->task_count, loop->stacks.mapped,
         loop->stacks.stack_size / 1024);
-    for (spi_list *node = loop->tasks.next; node != &loop->tasks; node = node->next)
-        print_task(fd, spi_container(node, spi_task, node));
+    for (spi_list *node = loop->tasks.next; node != &loop->tasks; node = node->next) {
+        const spi_task *task = spi_container(node, spi_task, node);
+        if (task->state != SPI_TASK_RESTING)
+            print_task(fd, task);
+    }
 }

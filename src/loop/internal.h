@@ -35,7 +35,12 @@ typedef struct spi_frame {
     int result;             /* of the abort */
 } spi_frame;
 
-typedef enum spi_task_state { SPI_TASK_READY, SPI_TASK_RUNNING, SPI_TASK_WAITING } spi_task_state;
+typedef enum spi_task_state {
+    SPI_TASK_READY,
+    SPI_TASK_RUNNING,
+    SPI_TASK_WAITING,
+    SPI_TASK_RESTING /* has ended and waits for another function: is none of the loop's tasks */
+} spi_task_state;
 
 /* Lies at the upper end of its own stack. When its function has returned it rests, and is given
    another one: its stack and its place on it are made once. */
@@ -59,11 +64,13 @@ struct spi_task {
     spi_frame outermost;
     spi_stack *stack;
     spout_task_fn *fn;
+    spi_task_then *then; /* NULL once it has begun */
     void *arg;
     void (*ended)(spi_task *task, int result);
     void *owner;
     spi_list sibling; /* for the owner */
-    spi_list node;    /* in the loop's list of all tasks */
+    spi_list node;    /* in the loop's list of all tasks, those that rest too */
+    spi_task *next_resting;
     const char *what; /* waits for */
     int64_t since_ms, born_ms;
     const char *touched; /* how far down frames were left for good */
@@ -77,6 +84,7 @@ typedef struct spi_task_birth {
     bool name_is_static;
     size_t stack_size;
     spout_task_fn *fn;
+    spi_task_then *then;
     void *arg;
     struct spi_arena *scope;
     void (*ended)(
@@ -192,7 +200,7 @@ struct spout_loop {
 
     spi_list tasks;
     size_t task_count, task_max;
-    spi_list resting; /* tasks that have ended and wait for another function, by their `node` */
+    spi_task *resting; /* the last that has ended first */
     size_t resting_count;
     spi_stack_pool stacks;
     spi_timer trim;

@@ -117,12 +117,6 @@ static void run_ready(spout_loop *loop)
 /* Each goes back before it is called, so that any of them may be removed meanwhile. */
 static void run_hooks(spout_loop *loop)
 {
-    spi_list *only = loop->hooks.next;
-    if (only->next == &loop->hooks && only != &loop->hooks) {
-        spi_turn_hook *hook = spi_container(only, spi_turn_hook, node);
-        hook->fn(hook);
-        return;
-    }
     spi_list hooks;
     spi_list_init(&hooks);
     spi_list_splice(&hooks, &loop->hooks);
@@ -146,7 +140,7 @@ static int64_t until_next(const spout_loop *loop, int64_t now_ms, int64_t timeou
 }
 
 /* A clock that can skip time is told to, instead of waiting for it. */
-static int wait_for_events(spout_loop *loop, int64_t timeout_ms)
+static inline int wait_for_events(spout_loop *loop, int64_t timeout_ms)
 {
     if (!loop->clock.skip_ms || timeout_ms <= 0)
         return spi_watches_wait(loop, timeout_ms);
@@ -170,9 +164,11 @@ static void turn(spout_loop *loop, int64_t max_ms)
 {
     loop->turning = true;
     run_ready(loop);
-    spi_timers_run(loop);
+    if (spi_timers_next(loop) <= loop->now_ms)
+        spi_timers_run(loop);
     spi_timeouts_run(loop);
-    run_hooks(loop);
+    if (!spi_list_is_empty(&loop->hooks))
+        run_hooks(loop);
     spout_log_flush();
     int64_t timeout_ms = until_next(loop, loop->now_ms, loop->timeouts_due);
     if (max_ms >= 0 && (timeout_ms < 0 || timeout_ms > max_ms))
@@ -299,7 +295,7 @@ int spout_loop_run_sync(spout_loop *loop, spout_task_fn *fn, void *arg, int64_t 
 
 static void init_lists(spout_loop *loop)
 {
-    spi_list *lists[] = { &loop->ready, &loop->running, &loop->tasks, &loop->resting,
+    spi_list *lists[] = { &loop->ready, &loop->running, &loop->tasks,
         &loop->call_timers, &loop->periodics, &loop->hooks, &loop->user_watches, &loop->signals };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         spi_list_init(lists[i]);
@@ -369,8 +365,11 @@ spout_loop *spout_loop_new(const spout_loop_options *options)
 static void end_tasks(spout_loop *loop)
 {
     int64_t limit = spi_system_clock.monotonic_ms(NULL) + END_LIMIT_MS;
-    for (spi_list *node = loop->tasks.next; node != &loop->tasks; node = node->next)
-        spi_task_cancel(spi_container(node, spi_task, node));
+    for (spi_list *node = loop->tasks.next; node != &loop->tasks; node = node->next) {
+        spi_task *task = spi_container(node, spi_task, node);
+        if (task->state != SPI_TASK_RESTING)
+            spi_task_cancel(task);
+    }
     while (loop->task_count > 0 && spi_system_clock.monotonic_ms(NULL) < limit)
         turn(loop, END_WAIT_MS);
 }
@@ -396,6 +395,8 @@ static void log_abandoned(const spout_loop *loop)
 {
     for (spi_list *node = loop->tasks.next; node != &loop->tasks; node = node->next) {
         const spi_task *task = spi_container(node, spi_task, node);
+        if (task->state == SPI_TASK_RESTING)
+            continue;
         spi_log_error("task %s did not end with its loop (%s): abandoned", task->name,
             task->what ? task->what : "running");
     }
@@ -430,6 +431,7 @@ void spout_loop_free(spout_loop *loop)
     bool all_ended = loop->task_count == 0;
     spi_executor_stop(loop, all_ended);
     run_last_calls(loop);
+    destroy_slots(loop); /* what those have put there */
     log_abandoned(loop);
     spi_tasks_dismiss(loop);
     release(loop);

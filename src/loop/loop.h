@@ -65,7 +65,8 @@ void spi_timeout_start(
 void spi_timeout_stop(spi_timeout *timeout);
 
 /* Called at the end of each turn, before the wait: write out what was gathered. Embedded in its
-   owner. */
+   owner, who adds it when there is something and removes it when it is called, so that most turns
+   have none. */
 typedef struct spi_turn_hook spi_turn_hook;
 struct spi_turn_hook {
     spi_list node;
@@ -77,6 +78,7 @@ void spi_turn_hook_remove(spi_turn_hook *hook);
 /* What an upper floor keeps on the loop; `destroy` is called when the loop is freed, highest slot
    first. */
 typedef enum spi_loop_slot {
+    SPI_SLOT_INBOX, /* outlives whatever is on the net */
     SPI_SLOT_NET,
     SPI_SLOT_HTTP,
     SPI_SLOT_HTTP_CLIENT,

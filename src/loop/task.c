@@ -198,17 +198,30 @@ static void report_end(const spi_task *task, int result)
     metrics->task(metrics->self, task->name, event, task->loop->now_ms - task->born_ms);
 }
 
+/* Cleared first: an abort in there is an end as well. */
+static int go_on(spi_task *task, int result)
+{
+    spi_task_then *then = task->then;
+    task->then = NULL;
+    task->shields = 0;
+    task->deadline_ms = SPI_NEVER;
+    result = then(task->arg, result);
+    call_deferred(task, &task->outermost);
+    return result;
+}
+
 /* All that the task had is given back, but for its stack. */
 static void conclude(spi_task *task, int result)
 {
     spout_loop *loop = task->loop;
     call_deferred(task, &task->outermost);
+    if (task->then)
+        result = go_on(task, result);
     report_end(task, result);
     if (task->ended)
         task->ended(task, result);
     if (spi_heap_contains(&task->deadline_timer.node))
         spi_timer_stop(loop, &task->deadline_timer);
-    spi_list_remove(&task->node);
     loop->task_count--;
     if (task->owns_scope && task->context.scope)
         spi_arena_pool_give(&loop->arenas, task->context.scope);
@@ -224,13 +237,6 @@ __attribute__((noreturn)) static void die(spi_task *task)
     abort();
 }
 
-__attribute__((noreturn)) static void end(spi_task *task, int result)
-{
-    task->touched = __builtin_frame_address(0);
-    conclude(task, result);
-    die(task);
-}
-
 void spout_abort(void)
 {
     int code = spout_error_code_current();
@@ -244,8 +250,6 @@ void spout_abort(void)
         abort();
     }
     spi_frame *frame = task->frame;
-    if (!frame->jump)
-        end(task, code);
     frame->result = code;
     longjmp(*frame->jump, 1);
 }
@@ -260,9 +264,45 @@ static bool may_rest(const spi_task *task)
 static void rest(spi_task *task)
 {
     spout_loop *loop = task->loop;
-    spi_list_push_front(&loop->resting, &task->node);
+    task->state = SPI_TASK_RESTING;
+    task->next_resting = loop->resting;
+    loop->resting = task;
     loop->resting_count++;
     switch_to(task, successor(task), false);
+}
+
+/* Of a function that was aborted. */
+static int aborted(spi_task *task)
+{
+    task->shields = 0;
+    return task->outermost.result;
+}
+
+/* Runs one function after the other. Apart from the setjmp, next to which nothing stays in a
+   register. */
+__attribute__((noinline)) static void run_all(spi_task *task, bool was_aborted)
+{
+    int result = was_aborted ? aborted(task) : task->fn(task->arg);
+    for (;;) {
+        conclude(task, result);
+        if (!may_rest(task))
+            return;
+        rest(task);
+        if (!task->fn)
+            return;
+        result = task->fn(task->arg);
+    }
+}
+
+/* An abort in any of the functions comes back to here. */
+static void run_caught(spi_task *task)
+{
+    jmp_buf jump;
+    task->outermost.jump = &jump;
+    if (setjmp(jump) == 0)
+        run_all(task, false);
+    else
+        run_all(task, true);
 }
 
 /* The first frame of every stack. */
@@ -271,23 +311,20 @@ static void begin(void *arg)
     spi_task *task = arg;
     spi_fiber_arrive(&task->fiber, &task->loop->switched_from->fiber);
     reap_if_any(task->loop);
-    while (task->fn) {
-        conclude(task, task->fn(task->arg));
-        if (!may_rest(task))
-            break;
-        rest(task);
-    }
+    run_caught(task);
+    spi_list_remove(&task->node);
     task->touched = __builtin_frame_address(0);
     die(task);
 }
 
-static spi_task *take_resting(spout_loop *loop)
+static inline spi_task *take_resting(spout_loop *loop)
 {
-    spi_list *node = spi_list_pop(&loop->resting);
-    if (!node)
+    spi_task *task = loop->resting;
+    if (!task)
         return NULL;
+    loop->resting = task->next_resting;
     loop->resting_count--;
-    return spi_container(node, spi_task, node);
+    return task;
 }
 
 void spi_tasks_dismiss(spout_loop *loop)
@@ -299,7 +336,7 @@ void spi_tasks_dismiss(spout_loop *loop)
     }
 }
 
-static void copy_name(spi_task *task, const char *name)
+__attribute__((noinline)) static void copy_name(spi_task *task, const char *name)
 {
     if (!name)
         name = "task";
@@ -322,6 +359,7 @@ static inline void set_up(spi_task *task, const spi_task_birth *birth)
 {
     spout_loop *loop = task->loop;
     task->fn = birth->fn;
+    task->then = birth->then;
     task->arg = birth->arg;
     task->ended = birth->ended;
     task->owner = birth->owner;
@@ -330,17 +368,17 @@ static inline void set_up(spi_task *task, const spi_task_birth *birth)
     task->cancelled = loop->closing;
     task->deadline_ms = SPI_NEVER;
     task->born_ms = loop->now_ms;
-    task->context = (spi_context){ .scope = birth->scope, .arenas = &loop->arenas };
+    task->context.scope = birth->scope;
+    task->context.request_id = NULL;
     task->owns_scope = !birth->scope;
     task->name = birth->name;
     if (!birth->name_is_static)
         copy_name(task, birth->name);
-    spi_list_push(&loop->tasks, &task->node);
     loop->task_count++;
     report_start(task);
 }
 
-static spi_task *make(spout_loop *loop, size_t stack_size)
+__attribute__((noinline)) static spi_task *make(spout_loop *loop, size_t stack_size)
 {
     spi_stack *stack = spi_stack_take(&loop->stacks, stack_size);
     if (!stack)
@@ -351,22 +389,30 @@ static spi_task *make(spout_loop *loop, size_t stack_size)
     spi_list_init(&task->wait_node);
     spi_list_init(&task->sibling);
     spi_fiber_init(&task->fiber, stack->low, stack->size);
+    task->context.arenas = &loop->arenas;
+    spi_list_push(&loop->tasks, &task->node);
     spi_switch_prepare(&task->point, stack->low, (char *)task, begin, task);
     return task;
 }
 
-static spi_task *take(spout_loop *loop, size_t stack_size)
+__attribute__((noinline, cold)) static spi_task *refuse(spout_loop *loop)
 {
-    if (loop->task_count >= loop->task_max) {
-        spout_error_set(
-            SPOUT_ELIMIT, "there are %zu coroutines already, the maximum", loop->task_count);
-        return NULL;
-    }
+    spout_error_set(
+        SPOUT_ELIMIT, "there are %zu coroutines already, the maximum", loop->task_count);
+    return NULL;
+}
+
+static inline spi_task *take(spout_loop *loop, size_t stack_size)
+{
+    if (loop->task_count >= loop->task_max)
+        return refuse(loop);
     spi_task *task = stack_size == 0 ? take_resting(loop) : NULL;
     return task ? task : make(loop, stack_size);
 }
 
-static inline spi_task *create(spout_loop *loop, const spi_task_birth *birth)
+/* Inlined, so that what the caller leaves out costs nothing. */
+__attribute__((always_inline)) static inline spi_task *create(
+    spout_loop *loop, const spi_task_birth *birth)
 {
     spi_task *task = take(loop, birth->stack_size);
     if (task)
@@ -399,6 +445,7 @@ int spi_task_run(spout_loop *loop, const spi_task_start *start, spi_task **ret_t
         .name = start->name ? start->name : "task",
         .name_is_static = true,
         .fn = start->fn,
+        .then = start->then,
         .arg = start->arg,
         .scope = start->scope,
     };

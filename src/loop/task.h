@@ -16,12 +16,18 @@ spi_task *spi_task_current(void); /* NULL outside */
  * (may be NULL) is set before fn runs and is valid until fn has returned. The arena becomes the
  * task's scope (NULL: one of the pool's on first use); it stays the caller's. fn's result is
  * ignored: whoever starts tasks this way reports failures itself.
+ *
+ * `then` (may be NULL) goes on where fn has returned, or was ended by spout_abort, with what that
+ * gives as its result; deferred calls of fn have run by then, its shields and deadline are over. As
+ * spi_task_call around fn, for less.
  */
+typedef int spi_task_then(void *arg, int result);
 typedef struct spi_task_start {
     const char *name; /* static */
     spout_task_fn *fn;
     void *arg;
     struct spi_arena *scope;
+    spi_task_then *then;
 } spi_task_start;
 int spi_task_run(spout_loop *loop, const spi_task_start *start, spi_task **ret_task);
 

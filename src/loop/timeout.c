@@ -39,9 +39,11 @@ void spi_timeout_init(spi_timeout *timeout)
 
 void spi_timeout_start(spi_timeout_class *class_, spi_timeout *timeout)
 {
-    spi_list_remove(&timeout->node);
     timeout->due_ms = spi_time_after(class_->loop->now_ms, class_->duration_ms);
-    spi_list_push(&class_->armed, &timeout->node);
+    if (timeout->node.next != &class_->armed) { /* it is not the last one already */
+        spi_list_remove(&timeout->node);
+        spi_list_push(&class_->armed, &timeout->node);
+    }
     if (timeout->due_ms < class_->loop->timeouts_due)
         class_->loop->timeouts_due = timeout->due_ms;
 }

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "base/context.h"
 #include "base/log.h"
 #include "child.h"
 
@@ -309,6 +310,29 @@ static void test_lines_may_be_objects(void **state)
         "[I 261126 09:32:13 general] text again\n");
 }
 
+static void log_for_a_request(void)
+{
+    set_time_zone("UTC0");
+    spi_context_current()->request_id = "abc-1";
+    spout_log_info("in a request");
+    spout_log(SPOUT_LOGGER_ACCESS, SPOUT_LOG_INFO, "200 GET / [abc-1]");
+    spout_log_set_format(SPOUT_LOG_JSON);
+    spout_log_info("in a request");
+    spi_context_current()->request_id = NULL;
+    spout_log_info("behind it");
+}
+
+static void test_lines_of_a_request_have_its_id(void **state)
+{
+    (void)state;
+    assert_string_equal(run_child(log_for_a_request)->err,
+        "[I 261126 06:32:13 application] in a request [abc-1]\n"
+        "[I 261126 06:32:13 access] 200 GET / [abc-1]\n"
+        "{\"level\":\"info\",\"logger\":\"application\"," TIME
+        "\"message\":\"in a request\",\"request_id\":\"abc-1\"}\n"
+        "{\"level\":\"info\",\"logger\":\"application\"," TIME "\"message\":\"behind it\"}\n");
+}
+
 static void log_local(void)
 {
     set_time_zone("TEST-3");
@@ -434,6 +458,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_default_lines_come_at_exit),
         cmocka_unit_test(test_lines_may_be_objects),
+        cmocka_unit_test(test_lines_of_a_request_have_its_id),
         cmocka_unit_test(test_errors_are_written_at_once_in_local_time),
         cmocka_unit_test(test_lines_are_held_back_until_a_flush),
         cmocka_unit_test(test_full_buffer_loses_nothing),

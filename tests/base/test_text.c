@@ -339,9 +339,44 @@ static void test_hex_encode(void **state)
     }
 }
 
+static void test_plain_text(void **state)
+{
+    (void)state;
+    enum { LONGEST = 40 };
+    char text[LONGEST];
+    for (size_t len = 0; len <= LONGEST; len++) {
+        memset(text, 'x', sizeof text);
+        assert_true(spi_is_plain(text, len));
+        for (size_t at = 0; at < len; at++) {
+            for (int byte = 0; byte < 256; byte++) {
+                text[at] = (char)byte;
+                assert_int_equal(spi_is_plain(text, len), byte >= 0x20 && byte < 0x7F);
+            }
+            text[at] = '~';
+        }
+    }
+}
+
+static void test_short_copies(void **state)
+{
+    (void)state;
+    enum { LONGEST = 100 };
+    char text[LONGEST], out[LONGEST + 1];
+    for (size_t i = 0; i < LONGEST; i++)
+        text[i] = (char)('!' + i % 90);
+    for (size_t len = 0; len <= LONGEST; len++) {
+        memset(out, 0, sizeof out);
+        assert_ptr_equal(spi_put(out, text, len), out + len);
+        assert_memory_equal(out, text, len);
+        assert_int_equal(out[len], 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plain_text),
+        cmocka_unit_test(test_short_copies),
         cmocka_unit_test(test_hex_value),
         cmocka_unit_test(test_case),
         cmocka_unit_test(test_prefix_and_equality),
