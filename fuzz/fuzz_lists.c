@@ -1,5 +1,5 @@
 /* Field values that are lists, or have parameters: Accept and its kin, Forwarded, Content-Disposition,
-   Content-Range, Sec-WebSocket-Extensions. */
+   Content-Range, Sec-WebSocket-Extensions; header lines as a text. */
 #include "fuzz.h"
 
 #include <spout/error.h>
@@ -65,6 +65,27 @@ static void try_content_range(const char *text)
     MUST(size == -1 || range.end <= size);
 }
 
+/* What was parsed is written so that it is read as the same. */
+static void try_headers(const char *text)
+{
+    spout_request_start_line request;
+    spout_response_start_line response;
+    if (spout_parse_request_start_line(text, &request) == 0)
+        MUST(!strchr(request.method, ' ') && *request.path && !strchr(request.path, ' '));
+    if (spout_parse_response_start_line(text, &response) == 0)
+        MUST(response.code >= 100 && response.code <= 999);
+    spout_headers *headers = spout_headers_parse(text);
+    if (!headers)
+        return;
+    const char *written = spout_headers_text(headers), *name, *value;
+    spout_headers *again = spout_headers_parse(written);
+    MUST(again && strcmp(spout_headers_text(again), written) == 0);
+    for (size_t i = 0; spout_headers_at(again, i, &name, &value); i++)
+        MUST(!strpbrk(name, "\r\n: ") && !strpbrk(value, "\r\n"));
+    spout_headers_free(again);
+    spout_headers_free(headers);
+}
+
 static void try_extensions(spout_bytes field)
 {
     static const spi_deflate_terms wanted = { .server_takeover = true,
@@ -88,6 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     try_forwarded(text);
     try_parameters(spout_bytes_of(text));
     try_content_range(text);
+    try_headers(text);
     try_extensions(spout_bytes_of(text));
     spout_scope_pop(scope);
     return 0;

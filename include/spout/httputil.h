@@ -55,6 +55,7 @@ typedef struct spout_multipart {
 typedef struct spout_multipart_options {
     size_t max_parts;       /* 0: 100 (ParseMultipartConfig) */
     size_t max_part_header; /* bytes of a part's header lines; 0: 10,240 */
+    bool disabled;          /* any such form is SPOUT_EPROTO */
     void *reserved[4];
 } spout_multipart_options;
 
@@ -107,6 +108,64 @@ SPOUT_API const char *spout_url_concat(const char *url, const spout_pair *pairs,
    Texts are taken as they are: who wants them normalised (NFC) has done so. NULL: SPOUT_EINVAL for
    a colon in the name, control characters, or what isn't UTF-8. */
 SPOUT_API const char *spout_encode_username_password(const char *username, const char *password);
+
+/* --- header fields --- */
+
+/*
+ * An ordered list of fields, whose names are compared without case and may repeat (HTTPHeaders).
+ * All that goes in is checked (RFC 9110 §5): a name that is no token and a control character in a
+ * value are SPOUT_EINVAL, or SPOUT_EPROTO in what is parsed; blanks around a value are dropped.
+ * Texts that come out are the list's until it is freed, unless they are scoped.
+ *
+ *     spout_headers *headers = spout_headers_new();
+ *     spout_headers_add(headers, "Accept", "text/html");
+ *     spout_headers_add(headers, "accept", "text/plain");
+ *     spout_headers_get(headers, "ACCEPT", NULL) // "text/html, text/plain"
+ */
+typedef struct spout_headers spout_headers;
+SPOUT_API spout_headers *spout_headers_new(void); /* owned */
+SPOUT_API void spout_headers_free(spout_headers *headers);
+SPOUT_API spout_headers *spout_headers_copy(const spout_headers *headers); /* owned */
+
+/* Lines up to a blank one or the end, each with CRLF, LF or the end behind it. Owned. NULL:
+   SPOUT_EPROTO, also for a line that is folded. */
+SPOUT_API spout_headers *spout_headers_parse(const char *text);
+SPOUT_API int spout_headers_parse_line(spout_headers *headers, const char *line);
+
+SPOUT_API int spout_headers_add(spout_headers *headers, const char *name, const char *value);
+/* In the place of the first of that name; others of it go. */
+SPOUT_API int spout_headers_set(spout_headers *headers, const char *name, const char *value);
+/* All of that name; returns how many there were. */
+SPOUT_API size_t spout_headers_remove(spout_headers *headers, const char *name);
+
+/* Repeated ones joined by ", ", which is scoped then; not for Set-Cookie. `fallback` if there is
+   none. */
+SPOUT_API const char *spout_headers_get(
+    const spout_headers *headers, const char *name, const char *fallback);
+/* All values of that name; the array is scoped and ended by NULL (get_list). */
+SPOUT_API size_t spout_headers_get_list(
+    const spout_headers *headers, const char *name, const char *const **ret_values);
+/* Each field, names as they were given (get_all). */
+SPOUT_API size_t spout_headers_count(const spout_headers *headers);
+SPOUT_API bool spout_headers_at(
+    const spout_headers *headers, size_t index, const char **ret_name, const char **ret_value);
+/* "Name: value" and CRLF for each; scoped. */
+SPOUT_API const char *spout_headers_text(const spout_headers *headers);
+
+/* The first line of a message, without its line end. Texts are scoped. SPOUT_EPROTO for others than
+   HTTP/1.x. */
+typedef struct spout_request_start_line {
+    const char *method, *path, *version; /* "GET", the whole target, "HTTP/1.1" */
+} spout_request_start_line;
+SPOUT_API int spout_parse_request_start_line(const char *line, spout_request_start_line *ret_line);
+
+typedef struct spout_response_start_line {
+    const char *version;
+    int code;           /* 100–999 */
+    const char *reason; /* "" if there is none */
+} spout_response_start_line;
+SPOUT_API int spout_parse_response_start_line(
+    const char *line, spout_response_start_line *ret_line);
 
 /* --- what the client likes best (RFC 9110 §12) --- */
 

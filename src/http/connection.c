@@ -35,29 +35,33 @@ void spi_connection_arm(spi_connection *connection, spi_timeout_class *timeouts)
         spi_timeout_stop(&connection->timeout);
 }
 
+/* Its owner goes on with it, without a connection. */
+static void keep_exchange(const spi_connection *connection, spi_http1_exchange *exchange)
+{
+    exchange->connection = NULL;
+    if (exchange->base.peer != &connection->peer)
+        return;
+    spout_endpoint *peer = spi_arena_alloc(exchange->base.arena, sizeof *peer);
+    *peer = connection->peer;
+    exchange->base.peer = peer;
+}
+
 void spi_connection_drop_exchange(spi_connection *connection)
 {
     spi_http1_exchange *exchange = connection->exchange;
     if (!exchange)
         return;
     connection->exchange = NULL;
-    spi_list_remove(&exchange->timeout.node);
+    if (!spi_list_is_empty(&exchange->timeout.node))
+        spi_list_remove(&exchange->timeout.node);
     if (exchange->inflater)
         spi_gunzip_free(exchange->inflater);
     if (exchange->content.data)
         spi_buffer_release(&exchange->content);
-    if (exchange->base.keep_arena && exchange->base.peer != &connection->peer) {
-        exchange->connection = NULL;
-        return;
-    }
-    if (exchange->base.keep_arena) {
-        spout_endpoint *peer = spi_arena_alloc(exchange->base.arena, sizeof *peer);
-        *peer = connection->peer;
-        exchange->base.peer = peer;
-        exchange->connection = NULL;
-        return;
-    }
-    spi_arena_pool_give(spi_loop_arenas(connection->transport.loop), exchange->base.arena);
+    if (exchange->base.keep_arena)
+        keep_exchange(connection, exchange);
+    else
+        spi_arena_pool_give(spi_loop_arenas(connection->transport.loop), exchange->base.arena);
 }
 
 void spi_connection_close(spi_connection *connection)
@@ -209,15 +213,24 @@ static bool is_settled(const spi_connection *connection)
            !connection->server->draining;
 }
 
+__attribute__((noinline)) static void leave_unsettled(spi_connection *connection)
+{
+    settle(connection);
+    connection->depth--;
+    if (connection->state == SPI_CONNECTION_LOST)
+        destroy(connection);
+}
+
 void spi_connection_leave(spi_connection *connection)
 {
-    if (connection->depth == 1 && is_settled(connection))
+    if (connection->depth > 1) {
+        connection->depth--;
+    } else if (is_settled(connection)) {
+        connection->depth = 0;
         spi_connection_arm(connection, connection->server->idle_timeouts);
-    else if (connection->depth == 1)
-        settle(connection);
-    connection->depth--;
-    if (connection->depth == 0 && connection->state == SPI_CONNECTION_LOST)
-        destroy(connection);
+    } else {
+        leave_unsettled(connection);
+    }
 }
 
 static void on_data(spout_transport *transport, char *data, size_t len)

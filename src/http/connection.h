@@ -55,7 +55,6 @@ typedef struct spi_connection spi_connection;
 typedef struct spi_http1_exchange {
     spi_exchange base; /* first */
     spi_connection *connection;
-    spi_reply reply;
     spi_body_decoder decoder;
     spi_gunzip *inflater;   /* owned; NULL: the body is not compressed, or has not begun */
     spout_bytes compressed; /* of a streamed body: what the inflater has not taken yet */
@@ -72,6 +71,7 @@ typedef struct spi_http1_exchange {
     bool continued : 1; /* 100 was sent, or is not wanted any more */
     bool reading : 1;   /* a coroutine is in read_more */
     bool is_gzip : 1;   /* the body is to be inflated */
+    spi_reply reply;    /* from its head on; nothing is in here before, nor in base.head */
 } spi_http1_exchange;
 
 /* The two-way end of an upgraded connection. Begins like an exchange, which it stands for after
@@ -129,7 +129,7 @@ void spi_connection_close(spi_connection *connection);
 /* The same without waiting for the peer, if all is said. */
 void spi_connection_close_quietly(spi_connection *connection);
 void spi_connection_cut(spi_connection *connection); /* at once */
-void spi_connection_drop_exchange(spi_connection *connection);
+void spi_connection_drop_exchange(spi_connection *connection); /* fine if there is none */
 void spi_connection_drain(spi_connection *connection); /* the server drains */
 /* The server is freed: ends everything that the service doesn't hold. */
 void spi_connection_orphan(spi_connection *connection);

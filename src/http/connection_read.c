@@ -76,27 +76,41 @@ void spi_connection_unread(spi_connection *connection, spi_http1_exchange *excha
     spi_buffer_init(raw, SIZE_MAX / 4);
 }
 
-static spi_http1_exchange *begin_exchange(spi_connection *connection, spi_arena *arena)
+/* What has no value yet, the reply excepted: it is filled as a whole. In pieces that compilers clear by
+   plain stores; for more at once they take something slower. */
+static inline void clear_own(spi_http1_exchange *exchange)
+{
+    enum { START = offsetof(spi_http1_exchange, decoder),
+        SIZE = offsetof(spi_http1_exchange, reply) - START,
+        PIECE = 64 };
+    _Static_assert(SIZE > 2 * PIECE && SIZE <= 3 * PIECE, "three pieces, of which two may overlap");
+    char *start = (char *)exchange + START;
+    memset(start, 0, PIECE);
+    memset(start + PIECE, 0, PIECE);
+    memset(start + SIZE - PIECE, 0, PIECE);
+}
+
+/* All but the head, which parsing fills as a whole. */
+static inline void copy_blank(spi_exchange *base, const spi_exchange *blank)
+{
+    enum { BEHIND = offsetof(spi_exchange, body) };
+    memcpy(base, blank, offsetof(spi_exchange, head));
+    memcpy((char *)base + BEHIND, (const char *)blank + BEHIND, sizeof *base - BEHIND);
+}
+
+static inline spi_http1_exchange *begin_exchange(spi_connection *connection, spi_arena *arena)
 {
     const spout_http_server *server = connection->server;
-    spi_http1_exchange *exchange = spi_arena_calloc(arena, sizeof *exchange);
+    const spout_transport *transport = &connection->transport;
+    spi_http1_exchange *exchange = spi_arena_alloc(arena, sizeof *exchange);
     spi_exchange *base = &exchange->base;
-    base->ops = &spi_http1_ops;
-    base->service = server->service;
-    base->service_self = server->service_self;
-    base->loop = server->loop;
+    copy_blank(base, &server->blank);
+    clear_own(exchange);
     base->arena = arena;
-    base->body.data = "";
-    base->started_us = spi_loop_now(server->loop) * 1000;
-    base->max_body = server->limits.max_body;
-    base->body_timeout_ms = server->limits.body_timeout_ms;
-    base->protocol = connection->transport.ops == &spi_transport_plain ||
-                             !spi_transport_is_tls(&connection->transport)
-                         ? "http"
-                         : "https";
+    base->started_us = spi_loop_now(transport->loop) * 1000;
     base->peer = &connection->peer;
-    base->min_body_rate = server->limits.min_body_rate;
-    base->request_timeout_ms = server->limits.request_timeout_ms;
+    if (transport->ops->prepare && spi_transport_is_tls(transport))
+        base->protocol = "https";
     exchange->connection = connection;
     spi_timeout_init(&exchange->timeout);
     spi_list_init(&exchange->readers);
@@ -147,7 +161,6 @@ static size_t begin_body(spi_connection *connection, const char *data, size_t le
     spi_http1_exchange *exchange = connection->exchange;
     spi_exchange *base = &exchange->base;
     const spi_request_head *head = &base->head;
-    uint64_t max = base->body_mode == SPI_BODY_STREAM ? UINT64_MAX : base->max_body;
     connection->due = true;
     if (head->body_kind == SPI_BODY_NONE ||
         (head->body_kind == SPI_BODY_LENGTH && head->content_length == 0))
@@ -158,6 +171,7 @@ static size_t begin_body(spi_connection *connection, const char *data, size_t le
             SPOUT_ELIMIT, "the body is larger than %llu bytes", (unsigned long long)base->max_body);
         return fail(connection, 413, 0);
     }
+    uint64_t max = base->body_mode == SPI_BODY_STREAM ? UINT64_MAX : base->max_body;
     spi_body_decoder_init(&exchange->decoder, head->body_kind, head->content_length, max);
     if (base->body_mode == SPI_BODY_STREAM) {
         spi_buffer_init(&exchange->content, SIZE_MAX / 4);
@@ -183,14 +197,14 @@ static size_t wait_for_head(spi_connection *connection)
 }
 
 /* The head is parsed: the service hears of it, and the body begins behind it. */
-static size_t begin_request(
+static inline size_t begin_request(
     spi_connection *connection, size_t head_len, const char *data, size_t len)
 {
     spi_http1_exchange *exchange = connection->exchange;
     spi_exchange *base = &exchange->base;
     if (connection->server->limits.has_options)
         spi_http1_apply_options(exchange);
-    exchange->continued = !base->head.expect_continue || base->head.minor_version == 0;
+    exchange->continued = !base->head.expect_continue;
     int status = base->service->on_head(base->service_self, base);
     if (status < 0) {
         exchange->unread = base->head.body_kind != SPI_BODY_NONE;
@@ -215,19 +229,11 @@ static size_t take_found_head(
     return begin_request(connection, head_len, data, len);
 }
 
-static size_t take_head(
+/* A head that comes in pieces, or has something unusual or wrong in it. */
+__attribute__((noinline)) static size_t scan_head(
     spi_connection *connection, const char *data, size_t len, spi_head_scanner *scanner)
 {
-    const spout_http_server *server = connection->server;
-    const spi_head_limits *limits = &server->limits.head;
-    spi_arena *arena = spi_arena_pool_take(spi_loop_arenas(server->loop));
-    spi_http1_exchange *exchange = begin_exchange(connection, arena);
-    if (scanner->scanned == 0) {
-        long tried = spi_request_head_try(arena, data, len, limits, &exchange->base.head);
-        if (tried > 0)
-            return begin_request(connection, (size_t)tried, data, len);
-    }
-    long found = spi_head_scan(scanner, data, len, limits);
+    long found = spi_head_scan(scanner, data, len, &connection->server->limits.head);
     if (found > 0)
         return take_found_head(connection, (size_t)found, data, len);
     spi_connection_drop_exchange(connection);
@@ -238,6 +244,21 @@ static size_t take_head(
     spi_connection_refuse_head(connection, (spout_bytes){ data, len }, (int)-found,
         tls ? "TLS on the plain port" : spout_error_message());
     return len;
+}
+
+static inline size_t take_head(
+    spi_connection *connection, const char *data, size_t len, spi_head_scanner *scanner)
+{
+    const spout_http_server *server = connection->server;
+    spi_arena *arena = spi_arena_pool_take(spi_loop_arenas(server->loop));
+    spi_http1_exchange *exchange = begin_exchange(connection, arena);
+    if (scanner->scanned == 0) {
+        long tried = spi_request_head_try(
+            arena, data, len, &server->limits.head, &exchange->base.head);
+        if (tried > 0)
+            return begin_request(connection, (size_t)tried, data, len);
+    }
+    return scan_head(connection, data, len, scanner);
 }
 
 static size_t take_body(spi_connection *connection, const char *data, size_t len)
@@ -303,7 +324,7 @@ static size_t skip_body(spi_connection *connection, const char *data, size_t len
 }
 
 /* Takes one step at the start of data; returns how much of it is used up, 0 if more is needed. */
-static size_t take_step(
+static inline size_t take_step(
     spi_connection *connection, const char *data, size_t len, spi_head_scanner *scanner)
 {
     if (connection->state == SPI_CONNECTION_BODY)
@@ -322,12 +343,13 @@ static void inflate(spi_http1_exchange *exchange)
     exchange->failed = true;
 }
 
-static void serve(spi_connection *connection)
+static inline void serve(spi_connection *connection)
 {
     spi_exchange *base = &connection->exchange->base;
     connection->due = false;
     connection->state = SPI_CONNECTION_SERVING;
-    base->half_closed = connection->transport.eof;
+    if (connection->transport.eof)
+        base->half_closed = true;
     if (!connection->exchange->failed && base->body.len > 0 && connection->exchange->is_gzip)
         inflate(connection->exchange);
     if (base->request_timeout_ms > 0)
@@ -338,10 +360,11 @@ static void serve(spi_connection *connection)
         base->service->on_request(base->service_self, base);
 }
 
-/* From the loop's buffer, without a copy of what is complete in it. */
-static void take_shared(spi_connection *connection, const char *data, size_t len)
+/* From the loop's buffer, without a copy of what is complete in it. There is some, and it is
+   wanted. */
+static inline void take_shared(spi_connection *connection, const char *data, size_t len)
 {
-    while (len > 0 && takes_input(connection)) {
+    do {
         spi_head_scanner scanner = { 0 };
         size_t used = take_step(connection, data, len, &scanner);
         data += used;
@@ -355,21 +378,34 @@ static void take_shared(spi_connection *connection, const char *data, size_t len
         } else if (used == 0) {
             break;
         }
-    }
-    spi_connection_stash(connection, data, len);
+    } while (len > 0 && takes_input(connection));
+    if (len > 0)
+        spi_connection_stash(connection, data, len);
+}
+
+/* Not inlined, so that the step is where most requests come by. */
+__attribute__((noinline)) static size_t step_left_over(
+    spi_connection *connection, spi_left_over *left_over)
+{
+    return take_step(connection, spi_buffer_head(&left_over->buffer),
+        spi_buffer_len(&left_over->buffer), &left_over->scanner);
+}
+
+__attribute__((noinline)) static void serve_left_over(spi_connection *connection)
+{
+    serve(connection);
 }
 
 void spi_connection_take_left_over(spi_connection *connection)
 {
     while (spi_connection_left_over_len(connection) > 0 && takes_input(connection)) {
         spi_left_over *left_over = connection->left_over;
-        size_t used = take_step(connection, spi_buffer_head(&left_over->buffer),
-            spi_buffer_len(&left_over->buffer), &left_over->scanner);
+        size_t used = step_left_over(connection, left_over);
         spi_buffer_consume(&left_over->buffer, used);
         if (used > 0)
             left_over->scanner = (spi_head_scanner){ 0 };
         if (connection->due)
-            serve(connection);
+            serve_left_over(connection);
         else if (used == 0)
             break;
     }
@@ -384,5 +420,6 @@ void spi_connection_take(spi_connection *connection, char *data, size_t len)
     } else {
         take_shared(connection, data, len);
     }
-    spi_connection_take_left_over(connection);
+    if (connection->left_over)
+        spi_connection_take_left_over(connection);
 }

@@ -206,7 +206,7 @@ static int finish(spi_exchange *base)
 }
 
 /* One that is short and just as long as it says goes out in one piece. */
-static int send_reply(spi_exchange *base, const spi_reply_head *head, spout_bytes body)
+__attribute__((noinline)) static int send_unusual(spi_exchange *base, const spi_reply_head *head, spout_bytes body)
 {
     spi_http1_exchange *exchange = spi_http1_of(base);
     spi_connection *connection = exchange->connection;
@@ -230,6 +230,35 @@ static int send_reply(spi_exchange *base, const spi_reply_head *head, spout_byte
         end_behind(connection, exchange);
     else
         flush_outside(connection);
+    return 0;
+}
+
+/* Whether the straight way may be taken; else the other one says what is wrong or different. */
+static inline bool is_usual(
+    const spi_http1_exchange *exchange, const spi_reply_head *head, size_t body_len)
+{
+    const spi_exchange *base = &exchange->base;
+    return !base->gone && !base->head_sent && head->content_length == (int64_t)body_len &&
+           body_len <= SPI_GATHER_MAX - SPI_REPLY_USUAL_MAX &&
+           !spi_connection_ends_behind(exchange->connection, exchange);
+}
+
+static int send_reply(spi_exchange *base, const spi_reply_head *head, spout_bytes body)
+{
+    spi_http1_exchange *exchange = spi_http1_of(base);
+    if (!is_usual(exchange, head, body.len))
+        return send_unusual(base, head, body);
+    spi_connection *connection = exchange->connection;
+    char *out = spi_transport_reserve(&connection->transport, SPI_REPLY_USUAL_MAX + body.len);
+    if (!out)
+        return spout_error_code_current();
+    char *end = spi_reply_put_usual(out, &base->head, head);
+    if (!end)
+        return send_unusual(base, head, body);
+    end = spi_put(end, body.data, body.len);
+    spi_transport_commit(&connection->transport, (size_t)(end - out));
+    base->head_sent = base->finished = true;
+    flush_outside(connection);
     return 0;
 }
 
@@ -288,7 +317,7 @@ static void take_back(spi_connection *connection)
     }
 }
 
-void spi_http1_release(spi_exchange *base)
+__attribute__((noinline)) static void release_slowly(spi_exchange *base)
 {
     spi_connection *connection = spi_connection_of(base);
     if (connection->state == SPI_CONNECTION_LOST)
@@ -299,6 +328,26 @@ void spi_http1_release(spi_exchange *base)
     else
         take_back(connection);
     spi_connection_leave(connection);
+}
+
+/* From within its connection, with a reply that is complete and nothing left to read: whoever leaves
+   the connection last sees to the rest. */
+static inline bool is_done(const spi_connection *connection, const spi_http1_exchange *exchange)
+{
+    return connection->depth > 0 && connection->state == SPI_CONNECTION_SERVING &&
+           exchange->base.finished && !exchange->unread && !connection->ending &&
+           !spi_transport_is_closed(&connection->transport);
+}
+
+void spi_http1_release(spi_exchange *base)
+{
+    spi_http1_exchange *exchange = spi_http1_of(base);
+    if (base->ops == &spi_http1_ops && is_done(exchange->connection, exchange)) {
+        exchange->connection->state = SPI_CONNECTION_IDLE;
+        spi_connection_drop_exchange(exchange->connection);
+    } else {
+        release_slowly(base);
+    }
 }
 
 static int tls_info(spi_exchange *base, struct spout_tls_info *ret_info)

@@ -40,13 +40,19 @@ typedef struct spi_reply_head {
     const char *reason;      /* NULL: the standard phrase; validated by web */
     const spi_field *fields; /* validated by web; Content-Length is not among them */
     size_t field_count;
-    /* The first `ready_count` fields as lines of HTTP/1, behind the status line of a plain 200, if
-       these are at hand (NULL: they are not). None is one that the exchange writes itself. */
+    /* The first `ready_count` fields are not in `fields` but in `usual`; `ready` has them as lines of
+       HTTP/1, behind the status line of a plain 200. None is one that the exchange writes itself. */
+    const spi_field *usual;
     const char *ready;
     uint32_t ready_len, ready_count;
     int64_t content_length; /* -1: not known (chunked, or until close for HTTP/1.0) */
     bool close;             /* end the connection after this reply */
 } spi_reply_head;
+
+static inline const spi_field *spi_reply_head_field(const spi_reply_head *head, size_t i)
+{
+    return i < head->ready_count ? &head->usual[i] : &head->fields[i];
+}
 
 /* What a tunnel's owner (a WebSocket) is told after an upgrade. Same rules as spout_consumer. */
 typedef struct spi_tunnel {

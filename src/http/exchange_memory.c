@@ -45,7 +45,7 @@ static void record_head(
     exchange->fields = spi_arena_calloc(
         exchange->kept, (head->field_count + 1) * sizeof *exchange->fields);
     for (size_t i = 0; i < head->field_count; i++) {
-        const spi_field *field = &head->fields[i];
+        const spi_field *field = spi_reply_head_field(head, i);
         if (!spi_reply_owns_field(field))
             add_reply_field(exchange, keep(exchange, field->name, field->name_len),
                 keep(exchange, field->value, field->value_len));

@@ -147,6 +147,16 @@ static const char *take_first_byte(spi_frame_parser *parser, uint8_t byte)
     }
 }
 
+static size_t head_len_of(uint8_t second_byte)
+{
+    unsigned len = second_byte & LENGTH;
+    return 2u +
+           (len == LENGTH_16      ? 2u
+               : len == LENGTH_64 ? 8u
+                                  : 0u) +
+           (second_byte & MASKED ? 4u : 0u);
+}
+
 static const char *take_second_byte(spi_frame_parser *parser, uint8_t byte)
 {
     unsigned len = byte & LENGTH;
@@ -156,11 +166,7 @@ static const char *take_second_byte(spi_frame_parser *parser, uint8_t byte)
             masked ? "a masked frame from a server" : "an unmasked frame from a client");
     if (is_control(parser) && len > MAX_CONTROL)
         return fail(parser, PROTOCOL_ERROR, "a control frame with more than 125 bytes");
-    parser->head_need = (uint8_t)(2 +
-                                  (len == LENGTH_16      ? 2
-                                      : len == LENGTH_64 ? 8
-                                                         : 0) +
-                                  (masked ? 4 : 0));
+    parser->head_need = (uint8_t)head_len_of(byte);
     return NULL;
 }
 
@@ -174,12 +180,12 @@ static uint64_t max_payload(const spi_frame_parser *parser)
 
 /* The length decides before the mask is there, so that too big a message is refused from what
    announces it. */
-static const char *take_length(spi_frame_parser *parser)
+static const char *take_length(spi_frame_parser *parser, const uint8_t *head)
 {
-    uint64_t len = parser->head[1] & LENGTH;
+    uint64_t len = head[1] & LENGTH;
     if (len >= LENGTH_16) {
         bool is_64 = len == LENGTH_64;
-        len = read_big_endian(parser->head + 2, is_64 ? 8 : 2);
+        len = read_big_endian(head + 2, is_64 ? 8 : 2);
         if (len >> 63)
             return fail(parser, PROTOCOL_ERROR, "a length with its highest bit set");
         if (len < LENGTH_16 || (is_64 && len <= UINT16_MAX))
@@ -194,10 +200,10 @@ static const char *take_length(spi_frame_parser *parser)
     return NULL;
 }
 
-static void end_head(spi_frame_parser *parser)
+static void end_head(spi_frame_parser *parser, const uint8_t *head)
 {
     if (parser->expect_mask)
-        memcpy(parser->mask, parser->head + parser->head_need - 4, 4);
+        memcpy(parser->mask, head + parser->head_need - 4, 4);
     parser->mask_at = 0;
     parser->control_len = 0;
     parser->head_len = 0;
@@ -215,8 +221,26 @@ static size_t head_goal(const spi_frame_parser *parser)
     }
 }
 
+static const char *take_whole_head(spi_frame_parser *parser, const uint8_t *head)
+{
+    const char *what = take_first_byte(parser, head[0]);
+    if (!what)
+        what = take_second_byte(parser, head[1]);
+    if (!what)
+        what = take_length(parser, head);
+    if (!what)
+        end_head(parser, head);
+    return what;
+}
+
 static const char *take_head(spi_frame_parser *parser, const char *data, size_t len, size_t *used)
 {
+    const uint8_t *head = (const uint8_t *)data + *used;
+    size_t room = len - *used;
+    if (parser->state == AT_HEAD && room >= 2 && room >= head_len_of(head[1])) {
+        *used += head_len_of(head[1]);
+        return take_whole_head(parser, head);
+    }
     const char *what = NULL;
     while (!what && parser->state <= AT_MASK) {
         size_t goal = head_goal(parser);
@@ -230,9 +254,9 @@ static const char *take_head(spi_frame_parser *parser, const char *data, size_t 
         else if (state == AT_SECOND)
             what = take_second_byte(parser, parser->head[1]);
         else if (state == AT_LENGTH)
-            what = take_length(parser);
+            what = take_length(parser, parser->head);
         else
-            end_head(parser);
+            end_head(parser, parser->head);
     }
     return what;
 }

@@ -25,6 +25,15 @@ int spi_framing_add_known(spi_framing *framing, const spi_field *field);
 /* Draws the conclusions: sets what concerns body, keep-alive, Expect and upgrade in the head. */
 int spi_framing_finish(const spi_framing *framing, spi_request_head *head);
 
+/* The same where no field but Host was there, in HTTP/1.1. */
+static inline void spi_framing_finish_plain(spi_request_head *head)
+{
+    head->body_kind = SPI_BODY_NONE;
+    head->content_length = 0;
+    head->keep_alive = true;
+    head->expect_continue = head->upgrade = false;
+}
+
 /* Most fields are none of them: their length and first letter say so. (Lengths that only look alike
    are seen to later.) */
 static inline bool spi_framing_is_none(const spi_field *field)

@@ -18,6 +18,7 @@ enum { MAX_LEN = 2048, MAX_FIELDS = 24 };
 
 typedef struct cursor {
     char *at;
+    spi_field *fields; /* room for MAX_FIELDS */
     spi_arena *arena;
     spi_request_head *head;
 } cursor;
@@ -36,9 +37,9 @@ static inline char *skip_text(char *at)
 static inline char *skip_name(char *at)
 {
     for (;; at += SPI_BLOCK_LEN) {
-        spi_block block = spi_block_load(at);
+        spi_block block = spi_block_load(at), hyphens = spi_block_equal(block, '-');
         spi_block plain = spi_block_or(
-            spi_block_between(spi_block_lower(block), 'a', 'z'), spi_block_equal(block, '-'));
+            spi_block_between(spi_block_lower(block), 'a', 'z'), hyphens);
         uint32_t odd = spi_block_mask(plain) ^ SPI_BLOCK_ALL;
         if (odd)
             return at + spi_first_bit(odd);
@@ -107,11 +108,13 @@ static bool take_request_line(cursor *c, const spi_head_limits *limits)
    one in front excepted. */
 static inline bool take_field(cursor *c, spi_field *ret_field)
 {
-    char *name = c->at, *colon = skip_name(name);
-    if (*colon != ':' || colon == name)
+    char *name = c->at, *colon = skip_name(name), *value = colon + 2;
+    if (memcmp(colon, ": ", 2) != 0 && *colon == ':')
+        value = colon + 1;
+    else if (*colon != ':')
         return false;
-    char *value = colon + 1;
-    value += *value == ' ';
+    if (colon == name)
+        return false;
     char *end = skip_text(value);
     if (!is_line_end(end) || *value <= ' ' || end[-1] == ' ')
         return false;
@@ -127,7 +130,7 @@ static inline bool take_field(cursor *c, spi_field *ret_field)
 
 /* A small name or IPv4 address in lower case, with or without a port; what has not more than a
    block is read as one. */
-static bool is_plain_host(const spi_field *field)
+static inline bool is_plain_host(const spi_field *field)
 {
     size_t len = field->value_len;
     if (len > SPI_BLOCK_LEN)
@@ -142,52 +145,77 @@ static bool is_plain_host(const spi_field *field)
     size_t digits = len - name_len - 1;
     if (*at != ':' || name_len == 0 || digits > 4)
         return false;
-    while (spi_is_digit(*++at))
-        digits--;
-    return digits == 0;
+    uint32_t port = ((1u << digits) - 1) << (name_len + 1);
+    return (spi_block_mask(spi_block_between(block, '0', '9')) & port) == port;
 }
 
-static bool take_host(cursor *c, const spi_framing *framing)
+static inline bool take_host(spi_arena *arena, spi_request_head *head, const spi_field *field)
 {
-    const spi_field *field = framing->host;
-    if (!field)
-        return false;
-    c->head->host = field->value;
+    head->host = field->value;
     return is_plain_host(field) ||
            (field->value[0] != ':' &&
-               spi_host_parse(c->arena, field->value, field->value_len, &c->head->host));
+               spi_host_parse(arena, field->value, field->value_len, &head->host));
 }
 
-static bool take_fields(cursor *c, size_t max, spi_framing *framing)
+static inline bool is_host(const spi_field *field)
 {
-    spi_field *fields = spi_arena_alloc(c->arena, MAX_FIELDS * sizeof *fields), *field = fields;
+    uint32_t name;
+    memcpy(&name, field->name, sizeof name);
+    uint32_t lower;
+    memcpy(&lower, "host", sizeof lower);
+    return field->name_len == 4 && (name | UINT32_C(0x20202020)) == lower;
+}
+
+/* *ret_known gets a bit for each field that framing may want to see: they are looked at in a second
+   round, so that the first calls nothing. */
+static inline bool take_fields(cursor *c, size_t max, uint32_t *ret_known)
+{
+    spi_field *fields = c->fields, *field = fields;
     const spi_field *end = fields + (max < MAX_FIELDS ? max : MAX_FIELDS);
-    while (field < end && take_field(c, field)) {
-        if (!spi_framing_is_none(field) && spi_framing_add_known(framing, field) < 0)
-            return false;
-        field++;
-    }
+    uint32_t known = 0, bit = 1;
+    for (; field < end && take_field(c, field); field++, bit <<= 1)
+        known |= spi_framing_is_none(field) ? 0 : bit;
     c->head->fields = fields;
     c->head->field_count = (size_t)(field - fields);
+    *ret_known = known;
     return is_line_end(c->at);
 }
 
-static bool take_head(cursor *c, const spi_head_limits *limits)
+static bool take_framing(spi_arena *arena, spi_request_head *head, uint32_t known)
 {
     spi_framing framing = { .minor_version = 1 };
-    return take_request_line(c, limits) && take_fields(c, limits->max_fields, &framing) &&
-           take_host(c, &framing) && spi_framing_finish(&framing, c->head) == 0;
+    for (; known; known &= known - 1) {
+        if (spi_framing_add_known(&framing, &head->fields[spi_first_bit(known)]) < 0)
+            return false;
+    }
+    return framing.host && take_host(arena, head, framing.host) &&
+           spi_framing_finish(&framing, head) == 0;
+}
+
+static inline bool take_head(cursor *c, const spi_head_limits *limits)
+{
+    uint32_t known;
+    if (!take_request_line(c, limits) || !take_fields(c, limits->max_fields, &known))
+        return false;
+    const spi_field *first = c->head->fields;
+    if (known != 1 || !is_host(first))
+        return take_framing(c->arena, c->head, known);
+    spi_framing_finish_plain(c->head);
+    return take_host(c->arena, c->head, first);
 }
 
 long spi_request_head_try(spi_arena *arena, const char *data, size_t len,
     const spi_head_limits *limits, spi_request_head *ret_head)
 {
     size_t taken = len < MAX_LEN ? len : MAX_LEN;
-    char *text = spi_arena_chars(arena, taken + SPI_BLOCK_LEN);
-    memmove(text, data,
-        taken); /* a call: compilers unroll a memcpy of bounded length into something slower */
+    enum { FIELDS = MAX_FIELDS * sizeof(spi_field) };
+    char *room = spi_arena_alloc(arena, FIELDS + taken + SPI_BLOCK_LEN), *text = room + FIELDS;
+    if (taken <= 64)
+        spi_put(text, data, taken);
+    else /* a call: compilers unroll a memcpy of bounded length into something slower */
+        memmove(text, data, taken);
     memset(text + taken, 0, SPI_BLOCK_LEN);
-    cursor c = { .at = text, .arena = arena, .head = ret_head };
+    cursor c = { text, (spi_field *)(void *)room, arena, ret_head };
     if (!take_head(&c, limits))
         return 0;
     size_t head_len = (size_t)(c.at - text) + 2;

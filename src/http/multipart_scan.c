@@ -85,6 +85,8 @@ int spi_multipart_init(
     };
     spi_buffer_init(&m->lines, m->max_part_header);
     begin_match(m, 2);
+    if (options->disabled)
+        return refuse("such forms are switched off");
     return read_boundary(m, content_type ? content_type : "");
 }
 

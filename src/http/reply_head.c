@@ -12,14 +12,17 @@ static bool is_named(const spi_field *field, const char *name, size_t len)
     return field->name_len == len && spi_equal_nocase(field->name, len, name, len);
 }
 
+__attribute__((noinline)) static bool is_really_ours(const spi_field *field)
+{
+    return is_named(field, "Connection", 10) || is_named(field, "Content-Length", 14) ||
+           is_named(field, "Transfer-Encoding", 17);
+}
+
+/* Mostly the length says that it isn't. */
 static inline bool is_ours(const spi_field *field)
 {
-    switch (field->name_len) {
-    case 10: return is_named(field, "Connection", 10);
-    case 14: return is_named(field, "Content-Length", 14);
-    case 17: return is_named(field, "Transfer-Encoding", 17);
-    default: return false;
-    }
+    enum { LENGTHS = 1 << 10 | 1 << 14 | 1 << 17 };
+    return field->name_len >= 10 && field->name_len <= 17 && (LENGTHS >> field->name_len & 1) && is_really_ours(field);
 }
 
 bool spi_reply_owns_field(const spi_field *field)
@@ -101,18 +104,48 @@ static inline char *put_start(char *out, const spi_reply_head *head)
     return spi_put(put_status_line(out, head), head->ready + LINE, head->ready_len - LINE);
 }
 
+static inline char *put_field(char *out, const spi_field *field)
+{
+    out = spi_put(out, field->name, field->name_len);
+    out = SPI_PUT_LITERAL(out, ": ");
+    out = spi_put(out, field->value, field->value_len);
+    return SPI_PUT_LITERAL(out, "\r\n");
+}
+
 static inline char *put_fields(char *out, const spi_reply_head *head)
 {
     for (size_t i = head->ready_count; i < head->field_count; i++) {
-        const spi_field *field = &head->fields[i];
-        if (is_ours(field))
-            continue;
-        out = spi_put(out, field->name, field->name_len);
-        out = SPI_PUT_LITERAL(out, ": ");
-        out = spi_put(out, field->value, field->value_len);
-        out = SPI_PUT_LITERAL(out, "\r\n");
+        if (!is_ours(&head->fields[i]))
+            out = put_field(out, &head->fields[i]);
     }
     return out;
+}
+
+static inline bool is_usual(const spi_request_head *request, const spi_reply_head *head)
+{
+    return head->status == 200 && head->ready && !head->reason && !head->close &&
+           head->content_length >= 0 && request->method != SPI_METHOD_HEAD &&
+           request->minor_version > 0;
+}
+
+char *spi_reply_put_usual(
+    char out[SPI_REPLY_USUAL_MAX], const spi_request_head *request, const spi_reply_head *head)
+{
+    const char *last = out + SPI_REPLY_USUAL_MAX - HEAD_EXTRA;
+    if (!is_usual(request, head) || head->ready_len > SPI_REPLY_USUAL_MAX - HEAD_EXTRA)
+        return NULL;
+    /* a call: compilers unroll a memcpy of bounded length into something slower */
+    out = (char *)memmove(out, head->ready, head->ready_len) + head->ready_len;
+    const spi_field *end = head->fields + head->field_count;
+    for (const spi_field *field = head->fields + head->ready_count; field < end; field++) {
+        size_t len = (size_t)field->name_len + field->value_len + 4;
+        if (is_ours(field) || len > (size_t)(last - out))
+            return NULL;
+        out = put_field(out, field);
+    }
+    out = SPI_PUT_LITERAL(out, "Content-Length: ");
+    out += spi_format_uint(out, (uint64_t)head->content_length);
+    return SPI_PUT_LITERAL(out, "\r\n\r\n");
 }
 
 size_t spi_reply_head_format(const spi_reply *reply, const spi_reply_head *head, char *out)

@@ -38,6 +38,14 @@ int spi_reply_may_send(const spi_exchange *exchange, spi_reply *reply, uint64_t 
 /* send_reply for any exchange: the head, the body and the end by their own functions. */
 int spi_reply_send_in_steps(spi_exchange *exchange, const spi_reply_head *head, spout_bytes body);
 
+/* The straight way through a head, for what nearly all of them are: short, a 200 with its first lines
+   ready and a length, in answer to HTTP/1.1, behind which the connection goes on (which the caller
+   has seen to). Returns the end of what is put, which is as spi_reply_begin and
+   spi_reply_head_format would have it; NULL if it is any other case. */
+enum { SPI_REPLY_USUAL_MAX = 4096 };
+char *spi_reply_put_usual(
+    char out[SPI_REPLY_USUAL_MAX], const spi_request_head *request, const spi_reply_head *head);
+
 size_t spi_reply_head_bound(const spi_reply_head *head); /* no head is longer */
 size_t spi_reply_head_format(const spi_reply *reply, const spi_reply_head *head, char *out);
 

@@ -118,6 +118,24 @@ static void set_up_timeouts(spout_http_server *server)
                           .min_write_rate = limits->min_write_rate });
 }
 
+static void set_up_blank(spout_http_server *server)
+{
+    const spi_server_limits *limits = &server->limits;
+    server->blank = (spi_exchange){
+        .ops = &spi_http1_ops,
+        .loop = server->loop,
+        .service = server->service,
+        .service_self = server->service_self,
+        .body = { "", 0 },
+        .max_body = limits->max_body,
+        .body_timeout_ms = limits->body_timeout_ms,
+        .min_body_rate = limits->min_body_rate,
+        .request_timeout_ms = limits->request_timeout_ms,
+        .body_mode = SPI_BODY_WHOLE,
+        .protocol = "http",
+    };
+}
+
 spout_http_server *spi_http_server_new(
     const spi_service *service, void *self, const spout_http_server_options *options)
 {
@@ -147,6 +165,7 @@ spout_http_server *spi_http_server_new(
     server->service = service;
     server->service_self = self;
     resolve(options, &server->limits);
+    set_up_blank(server);
     set_up_timeouts(server);
     spi_list_init(&server->listeners);
     spi_list_init(&server->connections);

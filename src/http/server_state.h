@@ -2,6 +2,7 @@
 #ifndef SPI_SERVER_STATE_H
 #define SPI_SERVER_STATE_H
 
+#include "http/exchange.h"
 #include "http/forwarded.h"
 #include "http/server.h"
 #include "net/transport.h"
@@ -25,6 +26,7 @@ struct spout_http_server {
     const spi_service *service;
     void *service_self;
     spi_server_limits limits;
+    spi_exchange blank; /* what each exchange begins as, but for its head and what is its own */
     spi_networks trusted;
     spi_timeout_class *header_timeouts, *body_timeouts, *idle_timeouts; /* NULL: none */
     spi_list listeners;

@@ -24,11 +24,41 @@ static size_t max_assembly(const spout_websocket *ws)
     return max < SIZE_MAX / 2 ? (size_t)max : SIZE_MAX / 2;
 }
 
+static void free_spare(void *arg)
+{
+    spi_inbox *inbox = arg;
+    spi_unpoison(inbox, sizeof *inbox);
+    spi_arena_free(inbox->scope);
+    spi_free(inbox);
+}
+
+/* Nearly every message is handled before the next one comes, whichever socket has it: the loop keeps
+   one inbox, with its scope, for all of them. */
+static void keep_spare(spout_loop *loop, spi_inbox *inbox)
+{
+    if (inbox->scope)
+        spi_arena_reset(inbox->scope);
+    spi_loop_slot_set(loop, SPI_SLOT_INBOX, inbox, free_spare);
+    spi_poison(inbox, sizeof *inbox);
+}
+
+static spi_inbox *take_inbox(spout_loop *loop)
+{
+    spi_inbox *spare = spi_loop_slot_get(loop, SPI_SLOT_INBOX);
+    if (!spare)
+        return spi_calloc(sizeof *spare);
+    spi_loop_slot_set(loop, SPI_SLOT_INBOX, NULL, NULL);
+    spi_unpoison(spare, sizeof *spare);
+    spi_arena *scope = spare->scope;
+    *spare = (spi_inbox){ .scope = scope };
+    return spare;
+}
+
 spi_inbox *spi_websocket_need_inbox(spout_websocket *ws)
 {
     if (ws->inbox)
         return ws->inbox;
-    spi_inbox *inbox = spi_calloc(sizeof *inbox);
+    spi_inbox *inbox = take_inbox(ws->loop);
     spi_frame_parser_init(&inbox->parser, !ws->client, max_message(ws));
     inbox->parser.allow_compressed = ws->compressed;
     spi_buffer_init(&inbox->assembly, max_assembly(ws));
@@ -48,9 +78,13 @@ void spi_websocket_drop_inbox(spout_websocket *ws)
     spi_list_remove(&inbox->node);
     spi_frame_parser_finish(&inbox->parser);
     spi_inflater_give(ws->loop, inbox->inflater);
-    spi_arena_pool_give(spi_loop_arenas(ws->loop), inbox->scope);
     spi_buffer_release(&inbox->assembly);
     spi_buffer_release(&inbox->rest);
+    if (!spi_loop_slot_get(ws->loop, SPI_SLOT_INBOX)) {
+        keep_spare(ws->loop, inbox);
+        return;
+    }
+    spi_arena_pool_give(spi_loop_arenas(ws->loop), inbox->scope);
     spi_free(inbox);
 }
 
@@ -143,7 +177,7 @@ static void handler_returned(spout_websocket *ws, const char *handler, int resul
 static int run(spout_websocket *ws, spout_task_fn *fn, spi_arena *scope)
 {
     spi_inbox *inbox = spi_websocket_need_inbox(ws);
-    const spi_task_start start = { "websocket", fn, ws, scope };
+    const spi_task_start start = { .name = "websocket", .fn = fn, .arg = ws, .scope = scope };
     ws->running = true;
     own_task(inbox);
     int result = spi_task_run(ws->loop, &start, &inbox->task);

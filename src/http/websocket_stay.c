@@ -94,9 +94,7 @@ static bool should_retry(staying *self)
 {
     const spout_websocket_stay_options *options = self->options;
     self->outcome.failures = self->failures;
-    if (options->should_retry)
-        return options->should_retry(&self->outcome, data_of(self));
-    return !self->is_final;
+    return !options->should_retry || options->should_retry(&self->outcome, data_of(self));
 }
 
 static int64_t delay_ms(const staying *self)
@@ -122,6 +120,8 @@ int spout_websocket_stay_connected(
     for (;;) {
         int result;
         if (connect_once(&self, url, session, &result) == ENDED)
+            return result;
+        if (self.is_final && !self.options->should_retry)
             return result;
         int max = self.options->max_failures;
         if (max > 0 && self.failures >= max)

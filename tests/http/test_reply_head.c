@@ -68,6 +68,30 @@ static void framing_fields_are_its_own(void **state)
         "HTTP/1.1 299 Fine\r\nA: b\r\nC: \r\nContent-Length: 1\r\nConnection: close\r\n\r\n");
 }
 
+/* Lines that are written out already stand for the first fields, whatever the status. */
+static void ready_lines_take_the_place_of_fields(void **state)
+{
+    (void)state;
+    static const char ready[] = "HTTP/1.1 200 OK\r\nA: b\r\n";
+    static const spi_field two[] = { { "A", "b", 1, 1 }, { "C", "d", 1, 1 } };
+    spi_reply_head head = { .status = 200,
+        .fields = two,
+        .field_count = 2,
+        .ready = ready,
+        .ready_len = sizeof ready - 1,
+        .ready_count = 1 };
+    expect(1, SPI_METHOD_GET, &head, false,
+        "HTTP/1.1 200 OK\r\nA: b\r\nC: d\r\nContent-Length: 0\r\n\r\n");
+    head.status = 404;
+    expect(1, SPI_METHOD_GET, &head, true,
+        "HTTP/1.1 404 Not Found\r\nA: b\r\nC: d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    head.status = 200;
+    head.reason = "Fine";
+    head.field_count = 1;
+    expect(
+        1, SPI_METHOD_GET, &head, false, "HTTP/1.1 200 Fine\r\nA: b\r\nContent-Length: 0\r\n\r\n");
+}
+
 static void an_upgrade_says_so(void **state)
 {
     (void)state;
@@ -108,6 +132,7 @@ int main(void)
         cmocka_unit_test(frames_by_version_and_length),
         cmocka_unit_test(leaves_the_body_out_where_there_is_none),
         cmocka_unit_test(framing_fields_are_its_own),
+        cmocka_unit_test(ready_lines_take_the_place_of_fields),
         cmocka_unit_test(an_upgrade_says_so),
         cmocka_unit_test(counts_the_body),
     };

@@ -149,8 +149,8 @@ static void takes_open_sockets_all_or_none(void **state)
     opened[2].fd = -1;
     kit_make_server(&kit);
     assert_true(spout_http_server_add_sockets(kit.server, opened, 3, NULL) < 0);
-    assert_int_equal(spout_http_server_add_sockets(kit.server, opened, 2,
-                         &(spout_listen_options){ .proxies = nonsense }),
+    assert_int_equal(spout_http_server_add_sockets(
+                         kit.server, opened, 2, &(spout_listen_options){ .proxies = nonsense }),
         SPOUT_EINVAL);
     assert_int_equal(spout_http_server_add_sockets(
                          kit.server, opened, 2, &(spout_listen_options){ .proxies = proxies }),

@@ -151,6 +151,10 @@ static void some_codes_are_final(void **state)
     set_codes(1, 1000);
     assert_int_equal(play_stay(closing_script, NULL), 0);
     assert_int_equal(sessions, 1);
+    set_codes(2, 0, 1000); /* what is meant is no failure, the last attempt's neither */
+    assert_int_equal(
+        play_stay(closing_script, &(spout_websocket_stay_options){ .max_failures = 2 }), 0);
+    assert_int_equal(sessions, 2);
 }
 
 static void some_statuses_are_final(void **state)

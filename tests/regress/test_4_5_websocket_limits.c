@@ -19,6 +19,14 @@ static const spout_websocket_handler by_default = { .message = count };
 static const spout_websocket_handler packing = { .message = count,
     .compression = &(const spout_websocket_compression){ .min_size = SPOUT_NONE } };
 
+/* The last message wasn't delivered, and the socket ends with 1009. */
+static void expect_too_big(client *c)
+{
+    const char *payload = next_frame(c, CLOSE).data;
+    assert_memory_equal(payload, "\x03\xF1", 2);
+    assert_trace("");
+}
+
 static void the_limit_is_ten_mib(void **state)
 {
     (void)state;
@@ -30,8 +38,7 @@ static void the_limit_is_ten_mib(void **state)
     assert_trace("10485760 ");
     send_frame(&c, BINARY, data, LIMIT + 1);
     turn();
-    assert_int_equal((next_frame(&c, CLOSE).data[1] & 0xFF) | 3 << 8, 1009);
-    assert_trace("");
+    expect_too_big(&c);
     client_finish(&c);
     spi_free(data);
 }
@@ -45,8 +52,7 @@ static void fragments_count_together(void **state)
     send_frame(&c, 2, data, LIMIT / 2);
     send_frame(&c, FIN, data, LIMIT / 2 + 1);
     turn();
-    assert_int_equal((next_frame(&c, CLOSE).data[1] & 0xFF) | 3 << 8, 1009);
-    assert_trace("");
+    expect_too_big(&c);
     client_finish(&c);
     spi_free(data);
 }
@@ -77,8 +83,7 @@ static void a_bomb_is_defused(void **state)
     assert_true(spi_buffer_len(&packed) < 64 * 1024);
     send_frame(&c, BINARY | RSV1, spi_buffer_head(&packed), spi_buffer_len(&packed));
     turn();
-    assert_int_equal((next_frame(&c, CLOSE).data[1] & 0xFF) | 3 << 8, 1009);
-    assert_trace("");
+    expect_too_big(&c);
     client_finish(&c);
     spi_buffer_release(&packed);
     spi_free(data);
