@@ -27,9 +27,29 @@ size_t chat_people(void)
     return person_count;
 }
 
-void chat_configure(const char *origins)
+/* As browsers write it: https://example.org:8443. */
+static bool is_origin(const char *text, size_t len)
 {
+    if (len == 1 && *text == '*')
+        return true;
+    size_t scheme = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789+-.");
+    if (scheme == 0 || scheme + 3 >= len || strncmp(text + scheme, "://", 3) != 0)
+        return false;
+    return strcspn(text + scheme + 3, "/?#@ ,") == len - scheme - 3;
+}
+
+int chat_configure(const char *origins)
+{
+    for (const char *list = origins ? origins : ""; *list;) {
+        size_t len = strcspn(list, ",");
+        if (!is_origin(list, len))
+            return spout_error_set(SPOUT_EINVAL,
+                "option '--allow-origin': '%.*s' is no origin such as https://example.org",
+                (int)len, list);
+        list += len + (list[len] == ',');
+    }
     allowed_origins = origins;
+    return 0;
 }
 
 /* Topics have one space of names. Scoped. */

@@ -56,8 +56,8 @@ static int clean_up(void *arg)
 static int configure(spout_application_options *application)
 {
     (void)application;
-    chat_configure(spout_option_text("allow-origin"));
-    if (data_configure() < 0 || stats_configure() < 0)
+    if (chat_configure(spout_option_text("allow-origin")) < 0 || data_configure() < 0 ||
+        stats_configure() < 0)
         return -1;
     return home_configure(spout_option_text("static"));
 }

@@ -39,7 +39,7 @@ void feed_release(void);
 
 /* chat.c */
 extern const spout_handler chat_handler;
-void chat_configure(const char *allowed_origins);
+int chat_configure(const char *allowed_origins);
 size_t chat_people(void);
 
 /* tasks.c */

@@ -81,6 +81,9 @@ struct spout_handler {
     spout_method *on_connection_close;
     /* Writes the page for spout_get_status(r); the error is spout_error_current. */
     spout_method *write_error;
+    /* Instead of the log's words for a failed request, which is spout_error_current; the access
+       log's line stays. May not suspend. */
+    spout_method *log_exception;
     /* Calls spout_set_current_user if there is one; < 0 fails the request. See <spout/auth.h>. */
     spout_method *get_current_user;
     /* Instead of spout_check_xsrf_cookie. */
@@ -134,6 +137,22 @@ typedef struct spout_route {
 /* What the access log knows of a finished request; scoped to the call. */
 typedef void spout_log_function(spout_request *r);
 
+/*
+ * What bodies go through on their way out, before .compress_response (OutputTransform): called with
+ * each part, when it is flushed or complete, *part being empty if there is none; `last` at the end.
+ * May set *part to something else, as a rule a scoped text, which is of a scope for this part only,
+ * and change status and fields while the head was not sent. < 0 fails the request, whose error page
+ * goes out as it is. May not suspend. A Content-Length of the handler doesn't count.
+ *
+ *     static int shout(spout_request *r, spout_bytes *part, bool last)
+ *     {
+ *         (void)last;
+ *         *part = spout_bytes_of(upper_case(*part));
+ *         return 0;
+ *     }
+ */
+typedef int spout_transform(spout_request *r, spout_bytes *part, bool last);
+
 /* What the message of an access log record is. JSON: an object with time (RFC 3339), status,
    method, uri, host, remote_ip, duration_ms, bytes (of the body, before it was framed), handler,
    request_id, user_agent, referer and remark; those that are not known are left out. */
@@ -148,7 +167,10 @@ typedef struct spout_application_options {
     /* When nothing matches: its methods if it has one for the request, else 404 with its default
        headers and its write_error. NULL: 404. */
     const spout_handler *default_handler;
-    spout_method *const *middleware;  /* around all requests, ended by NULL: <spout/middleware.h> */
+    spout_method *const *middleware; /* around all requests, ended by NULL: <spout/middleware.h> */
+    /* Of all replies, error pages too, but not of files; in this order, ended by NULL
+       (add_transform). */
+    spout_transform *const *transforms;
     spout_log_function *log_function; /* instead of the access log; spout_no_log switches it off */
     spout_access_log_format access_log;
     const char *request_id_header; /* "X-Request-Id": read, sent back and logged; NULL: off */
@@ -188,7 +210,14 @@ typedef struct spout_application_options {
        all members count but the path. NULL: nothing. */
     const spout_handler *static_handler;
 
-    const char *default_host; /* requests for other hosts see the routes of this one too */
+    /* Requests for other hosts see the routes of this one too, unless they have an X-Real-Ip: they
+       came through a proxy. For development: with it a page of another site whose name is made to
+       lead here (DNS rebinding) sees them as well. */
+    const char *default_host;
+
+    /* Of forms whose fields are arguments, and where spout_form_options says nothing
+       (set_parse_body_config); NULL: the defaults. */
+    const spout_multipart_options *multipart;
 
     spout_http_server_options http;
     void *reserved[4];
@@ -264,7 +293,7 @@ SPOUT_API int64_t spout_path_int(
 
 /*
  * The last value of an argument in query and form body (get_argument): UTF-8, control characters
- * blanked, stripped of outer white space. `fallback` if there is none.
+ * blanked, stripped of outer white space, Unicode's too. `fallback` if there is none.
  *
  * Forms are bodies of type application/x-www-form-urlencoded and multipart/form-data. They are
  * decoded when a handler first asks for something in them. A malformed one, and a value that isn't
@@ -276,6 +305,10 @@ SPOUT_API const char *spout_query_argument(
     spout_request *r, const char *name, const char *fallback);
 /* With the white space around it (strip=False), for what is secret or preformatted. */
 SPOUT_API const char *spout_argument_unstripped(
+    spout_request *r, const char *name, const char *fallback);
+SPOUT_API const char *spout_query_argument_unstripped(
+    spout_request *r, const char *name, const char *fallback);
+SPOUT_API const char *spout_body_argument_unstripped(
     spout_request *r, const char *name, const char *fallback);
 SPOUT_API const char *spout_body_argument(spout_request *r, const char *name, const char *fallback);
 SPOUT_API size_t spout_arguments(
@@ -334,6 +367,10 @@ SPOUT_API int spout_clear_header(spout_request *r, const char *name);
 SPOUT_API const char *spout_get_reply_header(
     spout_request *r, const char *name); /* NULL if unset */
 
+/* Begins the reply anew: status 200, the fields that every reply has, set_default_headers, an empty
+   body (clear). Cookies stay. SPOUT_ESTATE once the head was sent. */
+SPOUT_API int spout_clear(spout_request *r);
+
 /* Appends to the reply (write). Sent when the method returns, or by spout_flush; up to 256 MiB are
    held. Returns 0, never a count. A failure is sticky: it becomes the error of the request, unless
    the method returns another. SPOUT_ECLOSED when the client is gone, SPOUT_ESTATE after
@@ -375,7 +412,8 @@ SPOUT_API struct spout_stream *spout_detach(spout_request *r, const char *protoc
 
 /* Sets the error: `return spout_fail(r, 404, "no such story");`. The message goes to the log (an
    empty one logs nothing), and to the page only with serve_traceback. A status other than 400–599
-   becomes 500. */
+   becomes 500. A reason phrase that spout_set_status gave for the same status stays (HTTPError's
+   reason). */
 SPOUT_API int spout_fail(spout_request *r, int status, const char *format, ...) SPOUT_PRINTF(3, 4);
 
 /* --- around it --- */

@@ -201,7 +201,7 @@ static int configure(program *p)
 
 /* --- sockets --- */
 
-static spout_listen_options listen_options(const program *p)
+static spout_listen_options listen_options(void)
 {
     spout_listen_options options = { .address = spout_option_text("address"),
         .port = (int)spout_option_int("port") };
@@ -276,7 +276,7 @@ static int open_sockets(sockets *s, spout_listen_options *options, int workers, 
 
 static int open_listeners(program *p, int workers)
 {
-    spout_listen_options options = listen_options(p);
+    spout_listen_options options = listen_options();
     int result = take_passed_sockets(&p->plain);
     if (result == 0)
         result = open_sockets(&p->plain, &options, workers, "");

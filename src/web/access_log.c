@@ -78,7 +78,7 @@ static void write_line(spout_request *r)
     write_text(r, level);
 }
 
-void spi_request_write_log(spout_request *r)
+__attribute__((noinline)) void spi_request_write_log(spout_request *r)
 {
     if (r->application->options.log_function)
         r->application->options.log_function(r);

@@ -91,6 +91,7 @@ static int add_table(
             return SPOUT_EINVAL;
         }
     }
+    spi_router_seal(router, application->arena);
     return 0;
 }
 
@@ -100,17 +101,14 @@ int spi_application_add_routes(
     return add_table(application, router, routes, 0);
 }
 
-static int set_server_field(spout_application *application)
+static int set_server(spout_application *application)
 {
     const char *text = application->options.server_header;
     if (!text)
         text = "Waterspout/" SPOUT_VERSION;
-    size_t len = strlen(text);
-    if (!spi_is_field_value(text, len))
+    if (!spi_is_field_value(text, strlen(text)))
         return spout_error_set(SPOUT_EINVAL, "server_header is not what a header may hold");
-    if (len)
-        application->server_field = (spi_field){ "Server",
-            spi_arena_strdup(application->arena, text), 6, (uint32_t)len };
+    spi_usual_init(&application->usual, application->arena, text);
     return 0;
 }
 
@@ -175,7 +173,7 @@ static int build(spout_application *application, const spout_route *routes)
     }
     if (check_secrets(&application->options) < 0 || check_names(application) < 0 ||
         spi_session_check(application->options.session, &application->options) < 0 ||
-        set_server_field(application) < 0 || add_all_routes(application, routes) < 0)
+        set_server(application) < 0 || add_all_routes(application, routes) < 0)
         return SPOUT_EINVAL;
     const spout_handler *fallback = application->options.default_handler;
     application->default_handler = add_handler(application, fallback ? fallback : &no_handler);
@@ -201,7 +199,6 @@ spout_application *spout_application_new(
 {
     spout_application *application = spi_calloc(sizeof *application);
     application->refs = 1;
-    application->ready.second = INT64_MIN;
     application->arena = spi_arena_new(0);
     if (options)
         application->options = *options;

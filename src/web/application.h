@@ -8,6 +8,7 @@
 #include "http/exchange.h"
 #include "web/handler.h"
 #include "web/router.h"
+#include "web/usual.h"
 
 typedef struct spi_server_link {
     struct spi_server_link *next;
@@ -21,13 +22,6 @@ typedef struct spi_host_rule {
     spi_router router;
 } spi_host_rule;
 
-/* What every reply begins with, as it goes out: written once a second. */
-typedef struct spi_ready_lines {
-    int64_t second;         /* that its Date shows */
-    uint32_t len, type_len; /* to the end of Date, and to that of the usual Content-Type */
-    char text[256];
-} spi_ready_lines;
-
 struct spout_application {
     size_t refs; /* its owner's and one for each request that runs */
     spi_arena *arena;
@@ -38,8 +32,7 @@ struct spout_application {
     const spi_handler *static_handler;   /* of .static_path; NULL: there is none */
     struct spi_file_cache *single_files; /* of spout_write_file; NULL: none yet */
     spi_server_link *servers;
-    spi_field server_field; /* name NULL: none is sent */
-    spi_ready_lines ready;
+    spi_usual usual;
     spout_application_options options;
 };
 

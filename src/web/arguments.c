@@ -31,7 +31,8 @@ static int invalid_body(const char *why)
 static int parse_multipart(spout_request *r, const char *type, spi_input *input)
 {
     spout_multipart form;
-    if (spout_parse_multipart(type, r->exchange->body, NULL, &form) < 0)
+    if (spout_parse_multipart(type, r->exchange->body, r->application->options.multipart, &form) <
+        0)
         return invalid_body(spout_error_message());
     input->body.pairs = form.pairs;
     input->body.count = form.pair_count;
@@ -153,30 +154,51 @@ size_t spout_files(spout_request *r, const spout_file **ret_files)
 /* As Tornado: control characters other than white space become blanks. */
 static void blank_controls(char *text, size_t len)
 {
-    for (size_t i = 0; i < len;) {
-        if (len - i >= 8 && spi_is_plain_8(text + i)) {
-            i += 8;
-            continue;
-        }
+    for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
         if (c < 0x09 || (c >= 0x0E && c < 0x20))
             text[i] = ' ';
-        i++;
+    }
+}
+
+/* The length of the character of white space, as Unicode has it, at the start; 0: it is none. */
+static size_t blank_len(const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    switch (c[0]) {
+    case 0xC2: return c[1] == 0x85 || c[1] == 0xA0 ? 2 : 0;
+    case 0xE1: return c[1] == 0x9A && c[2] == 0x80 ? 3 : 0;
+    case 0xE2:
+        if (c[1] == 0x80)
+            return c[2] <= 0x8A || c[2] == 0xA8 || c[2] == 0xA9 || c[2] == 0xAF ? 3 : 0;
+        return c[1] == 0x81 && c[2] == 0x9F ? 3 : 0;
+    case 0xE3: return c[1] == 0x80 && c[2] == 0x80 ? 3 : 0;
+    default: return c[0] == ' ' || (c[0] >= '\t' && c[0] <= '\r') ? 1 : 0;
     }
 }
 
 static const char *strip(char *text, size_t len)
 {
-    while (len && strchr(" \t\n\v\f\r", text[len - 1]))
-        len--;
-    text[len] = '\0';
-    return text + strspn(text, " \t\n\v\f\r");
+    while (len) {
+        size_t start = len - 1;
+        while (start && (text[start] & 0xC0) == 0x80)
+            start--;
+        if (!blank_len(text + start))
+            break;
+        text[start] = '\0';
+        len = start;
+    }
+    for (size_t blank; (blank = blank_len(text)) > 0;)
+        text += blank;
+    return text;
 }
 
 /* NULL: not UTF-8, and the request fails with 400. */
 static char *decode_text(spout_request *r, const spout_pair *pair)
 {
     spout_bytes value = pair->value;
+    if (spi_is_plain(value.data, value.len))
+        return spi_arena_memdup(spi_request_arena(r), value.data, value.len);
     if (!spi_is_utf8(value.data, value.len)) {
         refuse_unicode(r, pair);
         spi_request_stick(r);
@@ -231,11 +253,26 @@ const char *spout_argument(spout_request *r, const char *name, const char *fallb
     return value_of(r, find_argument(r, name), fallback);
 }
 
-const char *spout_argument_unstripped(spout_request *r, const char *name, const char *fallback)
+static const char *unstripped(spout_request *r, const spout_pair *pair, const char *fallback)
 {
-    const spout_pair *pair = find_argument(r, name);
     const char *value = pair ? decode_text(r, pair) : NULL;
     return value ? value : fallback;
+}
+
+const char *spout_argument_unstripped(spout_request *r, const char *name, const char *fallback)
+{
+    return unstripped(r, find_argument(r, name), fallback);
+}
+
+const char *spout_query_argument_unstripped(
+    spout_request *r, const char *name, const char *fallback)
+{
+    return unstripped(r, find_last(query_pairs(r), name), fallback);
+}
+
+const char *spout_body_argument_unstripped(spout_request *r, const char *name, const char *fallback)
+{
+    return unstripped(r, find_last(body_pairs(r), name), fallback);
 }
 
 /* What was found, or NULL with the error that the request fails with. */

@@ -45,7 +45,7 @@ static bool open_compressor(spout_request *r, struct spi_compressor *compressor)
 static const char *field_value(const spi_response *response, const char *name)
 {
     int at = spi_response_find(response, name, strlen(name));
-    return at < 0 ? NULL : response->fields[at].value;
+    return at < 0 ? NULL : spi_response_field(response, (uint32_t)at)->value;
 }
 
 static bool is_compressible(const char *type)

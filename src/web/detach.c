@@ -18,7 +18,7 @@ static int write_fields(spout_request *r, const char *protocol)
         result = spout_set_header(r, "Upgrade", protocol);
     if (result == 0) {
         spi_response_dress(r);
-        spi_response_fill_date(r);
+        spi_response_own_fields(r);
     }
     return result;
 }

@@ -17,7 +17,7 @@ bool spi_lists(const char *list, const char *token)
 void spi_response_vary(spout_request *r, const char *name)
 {
     int at = spi_response_find(&r->response, "Vary", 4);
-    const char *vary = at < 0 ? NULL : r->response.fields[at].value;
+    const char *vary = at < 0 ? NULL : spi_response_field(&r->response, (uint32_t)at)->value;
     if (spi_lists(vary, name) || spi_lists(vary, "*"))
         return;
     spi_response_put(

@@ -26,13 +26,32 @@ static const char *words_of(spi_arena *arena, const spout_error *error)
     return words;
 }
 
+static int run_log_exception(void *arg)
+{
+    spout_request *r = arg;
+    return spi_request_call(r, r->handler->spec.log_exception);
+}
+
+/* The current error is what the hook sees, and stays. */
+static void log_by_handler(spout_request *r, const spout_error *error)
+{
+    spout_error *kept = spi_error_copy(error);
+    if (spi_task_call(run_log_exception, r) < 0)
+        spi_log_current_error(SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR,
+            spi_arena_format(
+                spi_request_arena(r), "log_exception failed in %s", spi_request_summary(r)));
+    spi_error_put(kept);
+}
+
 /* As Tornado's log_exception, a deliberate status is a warning, if it has words, and all else is
    the application's error. Unlike there the words go into the access log's line, where there is
    one: a bad request is one line. */
 static void log_error(spout_request *r, const spout_error *error)
 {
     spi_arena *arena = spi_request_arena(r);
-    if (spout_error_get_code(error) != SPOUT_EHTTP) {
+    if (r->handler->spec.log_exception) {
+        log_by_handler(r, error);
+    } else if (spout_error_get_code(error) != SPOUT_EHTTP) {
         const char *name = *r->handler->name ? spi_arena_format(arena, " [%s]", r->handler->name)
                                              : "";
         const char *what = spi_arena_format(
@@ -122,14 +141,16 @@ static void add_status_fields(spout_request *r)
     }
 }
 
-/* A fresh reply with the handler's default fields; the current error stays. */
+/* A fresh reply with the handler's default fields; the current error stays, and so does a reason
+   that was set for the same status. */
 static void begin_page(spout_request *r, int status)
 {
     spout_error *error = spi_error_take();
+    const char *reason = r->response.status == status ? r->response.reason : NULL;
     spi_response_reset(r);
     spi_request_default_headers(r);
     r->response.status = status;
-    r->response.reason = NULL;
+    r->response.reason = reason;
     add_status_fields(r);
     spi_error_put(error);
 }
@@ -179,6 +200,16 @@ static int send_page(spout_request *r, int status)
     return result;
 }
 
+/* Once more where it was one of the application's transforms that has failed. */
+static int send_page_as_is(spout_request *r, int status)
+{
+    if (!r->handler->transforms || !r->response.as_is || r->response.head_sent || r->exchange->gone)
+        return SPOUT_EFAILED;
+    spi_log_current_error(SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR,
+        spi_arena_format(spi_request_arena(r), "a transform failed in %s", spi_request_summary(r)));
+    return send_page(r, status);
+}
+
 static void give_up(spout_request *r)
 {
     if (!r->exchange->gone)
@@ -200,12 +231,13 @@ void spi_request_answer_error(spout_request *r)
         r->response.status = r->response.ended ? r->response.status : STATUS_CLIENT_GONE;
         return;
     }
+    int status = status_of(error);
     log_error(r, error);
     if (r->response.ended)
         return;
     if (r->response.head_sent) {
         give_up(r);
-    } else if (send_page(r, status_of(error)) < 0) {
+    } else if (send_page(r, status) < 0 && send_page_as_is(r, status) < 0) {
         if (!r->exchange->gone)
             spi_log_current_error(
                 SPOUT_LOGGER_GENERAL, SPOUT_LOG_ERROR, "an error page could not be sent");

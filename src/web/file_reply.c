@@ -169,6 +169,7 @@ int spi_file_send(spout_request *r, spi_file *file, const char *content_type, co
         spi_request_arena(r), drop_file, file); /* texts of it are among the fields */
     const spi_file_reply reply = describe(r, file, content_type, coding);
     r->response.declared = -1;
+    r->response.as_is = true;
     put_fields(r, &reply);
     bool conditional = r->response.status == 200 && (get || head->method == SPI_METHOD_HEAD);
     unsigned wishes = conditional ? find_wishes(head) : 0;

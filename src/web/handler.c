@@ -31,6 +31,7 @@ static const size_t method_members[] = {
     offsetof(spout_handler, on_finish),
     offsetof(spout_handler, on_connection_close),
     offsetof(spout_handler, write_error),
+    offsetof(spout_handler, log_exception),
     offsetof(spout_handler, get_current_user),
     offsetof(spout_handler, check_xsrf_cookie),
 };
@@ -234,6 +235,10 @@ spi_handler *spi_handler_new(spi_arena *arena, const spout_handler *source)
     handler->addslash = handler->spec.addslash > 0;
     handler->removeslash = handler->spec.removeslash > 0;
     handler->guarded = handler->authenticated || handler->addslash || handler->removeslash;
+    handler->early = handler->stream_body || handler->cancel_on_close ||
+                     handler->spec.max_body_size || handler->spec.body_timeout_ms ||
+                     handler->spec.min_body_rate || handler->spec.request_timeout_ms ||
+                     handler->spec.fallback;
     fill_table(handler);
     handler->allow = write_allow(handler, arena);
     return handler;
@@ -275,10 +280,12 @@ void spi_handler_apply(
     handler->compresses = spec->compress_response ? spec->compress_response > 0
                                                   : options->compress_response;
     handler->chain = join(arena, options->middleware, spec->middleware);
+    handler->transforms = options->transforms && *options->transforms;
     handler->dresses = spec->cors || options->request_id_header;
+    handler->ends_straight = !handler->compresses && !handler->dresses && !handler->transforms;
     if (!spec->login_url)
         spec->login_url = options->login_url;
     handler->plain = !spec->state_size && !spec->initialize && !spec->set_default_headers &&
-                     !spec->prepare && !spec->cors && !handler->checks_xsrf &&
-                     !handler->guarded && !handler->chain;
+                     !spec->prepare && !spec->on_finish && !handler->dresses &&
+                     !handler->checks_xsrf && !handler->guarded && !handler->chain;
 }

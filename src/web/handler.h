@@ -25,8 +25,10 @@ typedef struct spi_handler {
     bool etag, stream_body, cancel_on_close;
     bool authenticated, addslash, removeslash;
     bool guarded; /* one of these */
+    bool early;   /* says how a body is taken, or for how long, or who serves in its place */
     bool plain;   /* the method is all there is: no state, hooks, checks or middleware */
-    bool checks_xsrf, compresses, dresses; /* decided together with the application */
+    bool checks_xsrf, compresses, dresses, transforms; /* decided together with the application */
+    bool ends_straight;                                /* none of the last three */
 } spi_handler;
 
 /* In the arena, but for what spi_handler_finish closes. NULL: a cycle of bases, a static folder

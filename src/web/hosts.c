@@ -31,6 +31,12 @@ static int match_rules(const spout_application *application, spi_matcher *matche
     return 0;
 }
 
+/* A proxy passes on the Host that its client has sent: there the default is for nobody. */
+static bool is_behind_proxy(const spi_request_head *head)
+{
+    return spi_field_find(head->fields, head->field_count, "X-Real-Ip", 9) != NULL;
+}
+
 int spi_application_match(const spout_application *application, spi_matcher *matcher,
     spi_arena *arena, const spi_request_head *head, spi_match *ret_match)
 {
@@ -39,7 +45,7 @@ int spi_application_match(const spout_application *application, spi_matcher *mat
     if (result == 0)
         result = spi_router_match(
             &application->router, matcher, arena, path, strlen(path), ret_match);
-    if (result == 0 && application->options.default_host)
+    if (result == 0 && application->options.default_host && !is_behind_proxy(head))
         result = match_rules(
             application, matcher, arena, application->options.default_host, path, ret_match);
     return result;

@@ -58,6 +58,21 @@ static int fail_malformed(spi_form *form)
     return spi_form_fail(form, 400, "Invalid body: %s", spout_error_message());
 }
 
+/* What the caller leaves open is the application's to say. */
+static spout_multipart_options limits_of(
+    const spout_request *r, const spout_multipart_options *options)
+{
+    const spout_multipart_options *usual = r->application->options.multipart;
+    spout_multipart_options limits = options ? *options : (spout_multipart_options){ 0 };
+    if (!usual)
+        return limits;
+    limits.max_parts = limits.max_parts ? limits.max_parts : usual->max_parts;
+    if (!limits.max_part_header)
+        limits.max_part_header = usual->max_part_header;
+    limits.disabled = limits.disabled || usual->disabled;
+    return limits;
+}
+
 static int begin(spout_request *r, spi_form *form, const spout_multipart_options *options)
 {
     if (r->exchange->body_mode != SPI_BODY_STREAM)
@@ -67,8 +82,9 @@ static int begin(spout_request *r, spi_form *form, const spout_multipart_options
         return spi_form_fail(form, 415, "the body is no multipart/form-data");
     if (spout_header_bytes(r, "Content-Encoding").data)
         return spi_form_fail(form, 415, "Invalid body: a form with a Content-Encoding");
+    const spout_multipart_options limits = limits_of(r, options);
     spi_scope_guard guard = spi_request_scope_enter(r);
-    int result = spi_multipart_init(&form->machine, type, options);
+    int result = spi_multipart_init(&form->machine, type, &limits);
     spi_scope_leave(guard);
     if (result < 0)
         return fail_malformed(form);

@@ -15,6 +15,15 @@ static int refuse_late(const char *what)
     return spout_error_set(SPOUT_ESTATE, "%s: the head of the reply has been sent", what);
 }
 
+int spout_clear(spout_request *r)
+{
+    if (r->response.head_sent)
+        return refuse_late("spout_clear");
+    spout_method *set_default_headers = r->handler->spec.set_default_headers;
+    spi_response_reset(r);
+    return set_default_headers ? spi_request_call(r, set_default_headers) : 0;
+}
+
 int spout_set_status(spout_request *r, int status, const char *reason)
 {
     if (r->response.head_sent)
@@ -164,8 +173,9 @@ const char *spout_get_reply_header(spout_request *r, const char *name)
     int at = spi_response_find(&r->response, name, len);
     if (at < 0)
         return NULL;
-    const char *value = r->response.fields[at].value;
-    return value ? value : spi_http_date(r->exchange->loop);
+    const spi_field *field = spi_response_field(&r->response, (uint32_t)at);
+    bool is_date = !field->value || field->value == r->application->usual.date;
+    return is_date ? spi_http_date(r->exchange->loop) : field->value;
 }
 
 int spout_write_bytes(spout_request *r, spout_bytes bytes)
@@ -233,6 +243,8 @@ static int send_parts(spout_request *r)
     if (r->response.ended)
         return spout_error_set(SPOUT_ESTATE, "spout_flush: the reply is finished");
     int result = check_failure(r);
+    if (result == 0 && r->handler->transforms)
+        result = spi_response_transform(r, false);
     if (result == 0)
         result = begin_parts(r);
     if (result == 0 && r->response.compressor)

@@ -111,12 +111,17 @@ static int match(spout_request *r, const spi_request_head *head)
         &application->router, matcher, arena, head->path, head->path_len, &r->match);
 }
 
-/* Which handler and method, or which status. */
-static void decide(spout_request *r)
+static void decide_matched(spout_request *r)
+{
+    r->method = r->handler->methods[r->exchange->head.method];
+    if (!r->method)
+        refuse(r, 405, "");
+}
+
+__attribute__((noinline)) static void decide_by_match(spout_request *r)
 {
     const spi_request_head *head = &r->exchange->head;
     r->handler = r->application->default_handler;
-    r->refusal_why = "";
     if (head->method == SPI_METHOD_CONNECT) {
         refuse(r, 405, "");
         return;
@@ -124,15 +129,25 @@ static void decide(spout_request *r)
     int found = match(r, head);
     if (r->match.handler)
         r->handler = r->match.handler;
-    if (found < 0) {
+    if (found < 0)
         refuse_match(r, -found);
-    } else if (found == 0) {
+    else if (found == 0)
         decide_unmatched(r);
-    } else {
-        r->method = r->handler->methods[head->method];
-        if (!r->method)
-            refuse(r, 405, "");
-    }
+    else
+        decide_matched(r);
+}
+
+/* Which handler and method, or which status. */
+static inline void decide(spout_request *r)
+{
+    const spout_application *application = r->application;
+    const spi_request_head *head = &r->exchange->head;
+    if (!application->hosts)
+        r->handler = spi_router_find_exact(&application->router, head->path, head->path_len);
+    if (r->handler)
+        decide_matched(r);
+    else
+        decide_by_match(r);
 }
 
 static void apply_limits(spout_request *r)
@@ -151,7 +166,8 @@ static void apply_limits(spout_request *r)
         exchange->min_body_rate = handler->spec.min_body_rate;
     if (handler->spec.request_timeout_ms)
         exchange->request_timeout_ms = handler->spec.request_timeout_ms;
-    exchange->hang_up_on_eof = handler->cancel_on_close;
+    if (handler->cancel_on_close)
+        exchange->hang_up_on_eof = true;
 }
 
 static int accept_head(void *self, spi_exchange *exchange, uint8_t hands);
@@ -183,22 +199,52 @@ static int hand_over(spout_request *r)
     return accept_head(other, exchange, hands);
 }
 
-static int accept_head(void *self, spi_exchange *exchange, uint8_t hands)
+/* What is to be said before the body comes. */
+__attribute__((noinline)) static int decide_early(spout_request *r)
 {
-    spout_request *r = spi_arena_calloc(exchange->arena, sizeof *r);
-    r->exchange = exchange;
-    r->application = self;
-    r->hands = hands;
-    exchange->user = r;
-    decide(r);
-    r->started_us = spi_loop_now_us(exchange->loop);
     if (r->handler->spec.fallback && (!r->refusal || r->refusal == 404 || r->refusal == 405))
         return hand_over(r);
     apply_limits(r);
-    if (!r->refusal || !exchange->head.expect_continue)
+    if (!r->refusal || !r->exchange->head.expect_continue)
         return 0;
     spout_error_set(SPOUT_EHTTP, "%s", r->refusal_why); /* before the client sends its body */
     return -r->refusal;
+}
+
+/* What a compiler clears by plain stores, where it would call a function for the whole. */
+static inline void clear(spout_request *r)
+{
+    enum { SIZE = offsetof(spout_request, first_fields), PIECE = 64 };
+    _Static_assert(SIZE > 4 * PIECE && SIZE <= 5 * PIECE, "five pieces");
+    char *start = (char *)r;
+    memset(start, 0, PIECE);
+    memset(start + PIECE, 0, PIECE);
+    memset(start + 2 * PIECE, 0, PIECE);
+    memset(start + 3 * PIECE, 0, PIECE);
+    memset(start + 4 * PIECE, 0, SIZE - 4 * PIECE);
+}
+
+static spout_request *new_request(
+    spout_application *application, spi_exchange *exchange, uint8_t hands)
+{
+    spout_request *r = spi_arena_alloc(exchange->arena, sizeof *r);
+    clear(r);
+    r->exchange = exchange;
+    r->application = application;
+    r->hands = hands;
+    r->refusal_why = "";
+    r->started_us = spi_loop_now_us(exchange->loop);
+    const spi_usual *usual = &application->usual;
+    spi_response_init(&r->response, usual->fields, usual->count, r->first_fields);
+    exchange->user = r;
+    return r;
+}
+
+static int accept_head(void *self, spi_exchange *exchange, uint8_t hands)
+{
+    spout_request *r = new_request(self, exchange, hands);
+    decide(r);
+    return r->refusal || r->handler->early ? decide_early(r) : 0;
 }
 
 static int on_head(void *self, spi_exchange *exchange)
@@ -285,11 +331,20 @@ int spi_request_run_methods(spout_request *r)
     return run_methods(r);
 }
 
+/* What the coroutine logs from here on has the request's id. */
+static void begin_logging(spout_request *r)
+{
+    if (r->application->options.request_id_header)
+        spi_context_current()->request_id = spout_request_id(r);
+}
+
 static int run_handler(void *arg)
 {
     spout_request *r = arg;
+    r->running = true;
     if (r->handler->plain && r->method && !*r->exchange->head.query)
         return call_hook(r, r->method);
+    begin_logging(r);
     int result = begin(r);
     if (result < 0 || r->response.ended)
         return result;
@@ -317,7 +372,7 @@ static int run_on_connection_close(void *arg)
     return call_hook(r, r->handler->spec.on_connection_close);
 }
 
-static void run_last_hook(spout_request *r, spout_task_fn *fn, const char *name)
+__attribute__((noinline)) static void run_last_hook(spout_request *r, spout_task_fn *fn, const char *name)
 {
     if (spi_task_call(fn, r) < 0)
         spi_log_current_error(SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR,
@@ -373,13 +428,25 @@ static int call_open(void *arg)
     return handler->open ? handler->open(r->websocket) : 0;
 }
 
+static void end_logging(const spout_request *r)
+{
+    if (r->application->options.request_id_header)
+        spi_context_current()->request_id = NULL;
+}
+
+__attribute__((noinline)) static void run_on_finish_and_leave(spout_request *r)
+{
+    if (r->handler->spec.on_finish)
+        run_last_hook(r, run_on_finish, "on_finish");
+    end_logging(r);
+}
+
 /* The exchange is the socket's from the handshake on, and the request ends with .open. */
-static void become_websocket(spout_request *r)
+__attribute__((noinline)) static void become_websocket(spout_request *r)
 {
     int result = spi_task_call(call_open, r);
     spout_error *error = result < 0 ? spi_error_take() : NULL;
-    if (r->handler->spec.on_finish)
-        run_last_hook(r, run_on_finish, "on_finish");
+    run_on_finish_and_leave(r);
     if (r->starter)
         r->starter->handed = true;
     struct spout_websocket *ws = r->websocket;
@@ -389,19 +456,18 @@ static void become_websocket(spout_request *r)
     spi_websocket_start(ws, result);
 }
 
-static int serve(void *arg)
+/* What follows the handler, however that has ended. */
+static int end_request(void *arg, int result)
 {
     spout_request *r = arg;
-    r->running = true;
-    spi_response_reset(r);
-    conclude(r, spi_task_call(run_handler, r));
+    conclude(r, result);
     r->running = false;
     if (r->websocket) {
         become_websocket(r);
         return 0;
     }
-    if (r->handler->spec.on_finish)
-        run_last_hook(r, run_on_finish, "on_finish");
+    if (!r->handler->plain)
+        run_on_finish_and_leave(r);
     drop_hold(r);
     return 0;
 }
@@ -414,7 +480,7 @@ static int start(spout_request *r)
     r->holds = 1;
     spi_application_ref(r->application);
     const spi_task_start how = {
-        .name = r->handler->task_name, .fn = serve, .arg = r
+        .name = r->handler->task_name, .fn = run_handler, .then = end_request, .arg = r
     };
     int result = spi_task_run(r->exchange->loop, &how, &r->task);
     if (starter.handed)
@@ -467,7 +533,9 @@ static int on_error(void *self, spi_exchange *exchange, int status)
 static int serve_connection_close(void *arg)
 {
     spout_request *r = arg;
+    begin_logging(r);
     run_last_hook(r, run_on_connection_close, "on_connection_close");
+    end_logging(r);
     drop_hold(r);
     return 0;
 }

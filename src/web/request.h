@@ -75,6 +75,7 @@ struct spout_request {
     bool running : 1;
     bool logged : 1;
     bool unmatched : 1;
+    spi_field first_fields[SPI_FIRST_FIELDS]; /* the reply's, not zeroed */
 };
 
 static inline spi_arena *spi_request_arena(const spout_request *r)

@@ -2,36 +2,32 @@
 
 #include "base/text.h"
 #include "http/date.h"
-#include "http/reply_head.h"
 #include "web/compress.h"
 #include "web/request.h"
 #include "web/session.h"
 
 enum {
-    FIRST_FIELDS = 8,
     FIRST_PIECE = 256,
     LARGEST_PIECE = 64 * 1024,
     MAX_HELD = 256 * 1024 * 1024, /* of a body that is not flushed */
-    SLICE = 256 * 1024,           /* given to the exchange at once */
-    LONGEST_SERVER = 100
+    SLICE = 256 * 1024            /* given to the exchange at once */
 };
 
-static const spi_field default_type = { "Content-Type", "text/html; charset=UTF-8", 12, 24 };
-static const spi_field date_field = { "Date", NULL, 4, SPI_HTTP_DATE_LEN };
+void spi_response_init(
+    spi_response *response, const spi_field *usual, uint32_t usual_count, spi_field *first)
+{
+    response->usual = usual;
+    response->fields = first;
+    response->field_capacity = SPI_FIRST_FIELDS;
+    response->field_count = response->as_made = usual_count;
+    response->status = 200;
+    response->declared = -1;
+}
 
 void spi_response_reset(spout_request *r)
 {
     spi_response *response = &r->response;
-    if (!response->fields) {
-        response->fields = spi_arena_alloc(spi_request_arena(r), FIRST_FIELDS * sizeof(spi_field));
-        response->field_capacity = FIRST_FIELDS;
-    }
-    spi_field *field = response->fields;
-    if (r->application->server_field.name)
-        *field++ = r->application->server_field;
-    *field++ = date_field;
-    *field++ = default_type;
-    response->field_count = response->as_made = (uint32_t)(field - response->fields);
+    response->field_count = response->as_made = r->application->usual.count;
     response->status = 200;
     response->reason = NULL;
     response->declared = -1;
@@ -51,21 +47,43 @@ void spi_response_drop_body(spout_request *r)
 
 int spi_response_find(const spi_response *response, const char *name, size_t name_len)
 {
-    const spi_field *found = spi_field_find(
-        response->fields, response->field_count, name, name_len);
+    uint32_t as_made = response->as_made;
+    const spi_field *found = spi_field_find(response->usual, as_made, name, name_len);
+    if (found)
+        return (int)(found - response->usual);
+    found = spi_field_find(
+        response->fields + as_made, response->field_count - as_made, name, name_len);
     return found ? (int)(found - response->fields) : -1;
 }
 
-static spi_field *new_field(spout_request *r)
+spi_field *spi_response_change(spi_response *response, uint32_t at)
+{
+    for (uint32_t i = at; i < response->as_made; i++) {
+        response->fields[i] = response->usual[i];
+        if (spi_usual_is_date(&response->usual[i]))
+            response->fields[i].value = NULL;
+    }
+    if (at < response->as_made)
+        response->as_made = at;
+    return &response->fields[at];
+}
+
+__attribute__((noinline)) static void grow(spout_request *r)
 {
     spi_response *response = &r->response;
-    if (response->field_count == response->field_capacity) {
-        uint32_t capacity = response->field_capacity * 2;
-        spi_field *fields = spi_arena_alloc(spi_request_arena(r), capacity * sizeof *fields);
-        memcpy(fields, response->fields, response->field_count * sizeof *fields);
-        response->fields = fields;
-        response->field_capacity = capacity;
-    }
+    uint32_t capacity = response->field_capacity * 2, as_made = response->as_made;
+    spi_field *fields = spi_arena_alloc(spi_request_arena(r), capacity * sizeof *fields);
+    memcpy(fields + as_made, response->fields + as_made,
+        (response->field_count - as_made) * sizeof *fields);
+    response->fields = fields;
+    response->field_capacity = capacity;
+}
+
+static inline spi_field *new_field(spout_request *r)
+{
+    spi_response *response = &r->response;
+    if (response->field_count == response->field_capacity)
+        grow(r);
     return &response->fields[response->field_count++];
 }
 
@@ -165,12 +183,19 @@ static void strip_content_fields(spi_response *response)
     }
 }
 
-void spi_response_fill_date(spout_request *r)
+__attribute__((noinline)) static void fill_date(spout_request *r)
 {
-    for (uint32_t i = 0; i < r->response.field_count; i++) {
+    for (uint32_t i = r->response.as_made; i < r->response.field_count; i++) {
         if (!r->response.fields[i].value)
             r->response.fields[i].value = spi_http_date(r->exchange->loop);
     }
+}
+
+const spi_field *spi_response_own_fields(spout_request *r)
+{
+    spi_response_change(&r->response, 0);
+    fill_date(r);
+    return r->response.fields;
 }
 
 int spi_response_sent(spout_request *r, int result)
@@ -180,46 +205,13 @@ int spi_response_sent(spout_request *r, int result)
     return result;
 }
 
-static void write_ready(spout_application *application, const char *date)
+static inline void use_usual(spout_request *r, spi_reply_head *head)
 {
-    spi_ready_lines *ready = &application->ready;
-    const spi_field *server = &application->server_field;
-    char *at = SPI_PUT_LITERAL(ready->text, SPI_STATUS_LINE_200);
-    if (server->name) {
-        at = SPI_PUT_LITERAL(at, "Server: ");
-        at = spi_put(at, server->value, server->value_len);
-        at = SPI_PUT_LITERAL(at, "\r\n");
-    }
-    at = SPI_PUT_LITERAL(at, "Date: ");
-    at = spi_put(at, date, SPI_HTTP_DATE_LEN);
-    at = SPI_PUT_LITERAL(at, "\r\n");
-    ready->len = (uint32_t)(at - ready->text);
-    at = SPI_PUT_LITERAL(at, "Content-Type: ");
-    at = spi_put(at, default_type.value, default_type.value_len);
-    at = SPI_PUT_LITERAL(at, "\r\n");
-    ready->type_len = (uint32_t)(at - ready->text);
-}
-
-/* Gives the Date field its value, and finds out how many of the first fields are still as
-   spi_response_reset has left them: they need not be written out again. */
-static void get_ready(spout_request *r, spi_reply_head *head)
-{
-    spout_application *application = r->application;
-    uint32_t as_made = r->response.as_made, date_at = application->server_field.name ? 1 : 0;
-    if (as_made <= date_at || application->server_field.value_len > LONGEST_SERVER) {
-        spi_response_fill_date(r);
-        return;
-    }
-    int64_t second;
-    const char *date = spi_http_date_at(r->exchange->loop, &second);
-    r->response.fields[date_at].value = date;
-    if (second != application->ready.second) {
-        write_ready(application, date);
-        application->ready.second = second;
-    }
-    head->ready = application->ready.text;
-    head->ready_len = as_made > date_at + 1 ? application->ready.type_len : application->ready.len;
-    head->ready_count = as_made;
+    spi_usual *usual = &r->application->usual;
+    uint32_t as_made = r->response.as_made;
+    if (as_made < usual->count)
+        fill_date(r);
+    spi_usual_use(usual, as_made, r->exchange->loop, head);
 }
 
 /* The last of what goes into a head. */
@@ -242,7 +234,7 @@ static int complete_head(spout_request *r, int64_t content_length, spi_reply_hea
         .content_length = content_length,
         .close = response->close,
     };
-    get_ready(r, ret_head);
+    use_usual(r, ret_head);
     return 0;
 }
 
@@ -393,9 +385,11 @@ static int end_parts(spout_request *r)
     return spi_compress_pieces(r, true);
 }
 
-int spi_response_end(spout_request *r)
+__attribute__((noinline)) static int end_any(spout_request *r)
 {
-    int result;
+    int result = r->handler->transforms ? spi_response_transform(r, true) : 0;
+    if (result < 0)
+        return result;
     if (r->response.head_sent) {
         result = end_parts(r);
         if (result == 0)
@@ -407,4 +401,48 @@ int spi_response_end(spout_request *r)
         return result;
     r->response.ended = true;
     return 0;
+}
+
+/* What nearly all replies are: a 200 in one piece, to which no more than an ETag is to be added. */
+static inline bool is_straight(const spout_request *r)
+{
+    const spi_response *response = &r->response;
+    const spi_piece *piece = response->first;
+    return r->handler->ends_straight && piece && !piece->next && piece->len <= SLICE &&
+           response->status == 200 && response->declared < 0 && !response->head_sent &&
+           !response->cookies && !r->extras && r->exchange->head.method != SPI_METHOD_HEAD;
+}
+
+/* As end_any would, with what can't be left out. */
+static int end_straight(spout_request *r)
+{
+    spi_response *response = &r->response;
+    spi_exchange *exchange = r->exchange;
+    const spi_piece *piece = response->first;
+    spi_reply_head head;
+    use_usual(r, &head);
+    head.status = 200;
+    head.reason = response->reason;
+    head.fields = response->fields;
+    head.field_count = response->field_count;
+    head.content_length = (int64_t)piece->len;
+    head.close = response->close;
+    int result = spi_response_sent(
+        r, exchange->ops->send_reply(exchange, &head, (spout_bytes){ piece->data, piece->len }));
+    response->head_sent = exchange->head_sent;
+    response->sent = piece->len;
+    response->ended = result == 0;
+    return result;
+}
+
+int spi_response_end(spout_request *r)
+{
+    if (!is_straight(r))
+        return end_any(r);
+    if (r->handler->etag && r->exchange->head.method == SPI_METHOD_GET) {
+        int result = spi_response_check_etag(r);
+        if (result < 0 || r->response.status != 200)
+            return result < 0 ? result : end_any(r);
+    }
+    return end_straight(r);
 }

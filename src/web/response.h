@@ -17,10 +17,13 @@ typedef struct spi_piece {
 /* A cookie that the reply will set (set_cookie.c). */
 typedef struct spi_new_cookie spi_new_cookie;
 
+enum { SPI_FIRST_FIELDS = 6 }; /* the usual ones and a few more */
+
 typedef struct spi_response {
-    spi_field *fields; /* value NULL: the date, filled in when it goes out */
+    const spi_field *usual; /* the application's: what a fresh reply begins with */
+    spi_field *fields;      /* value NULL: the date, filled in when it goes out */
     uint32_t field_count, field_capacity;
-    uint32_t as_made; /* so many of the first are as spi_response_reset has made them */
+    uint32_t as_made; /* so many of the first are the usual ones, and not in `fields` */
     int status;
     const char *reason; /* NULL: the standard phrase */
     spi_piece *first, *last;
@@ -39,10 +42,27 @@ typedef struct spi_response {
     bool close : 1;
     bool type_set : 1; /* Content-Type is the handler's */
     bool lost : 1;     /* sending has met a closed connection */
+    bool as_is : 1;    /* not for transforms: a file, or they have had it, or one has failed */
 } spi_response;
 
-/* Back to 200 with nothing but Server, Content-Type and Date. Not after the head was sent. */
+/* 200 with nothing but Server, Date and Content-Type, in a request that is all zero, but for what is
+   in `first`. */
+void spi_response_init(
+    spi_response *response, const spi_field *usual, uint32_t usual_count, spi_field *first);
+
+/* Back to that. Not after the head was sent. */
 void spi_response_reset(spout_request *r);
+
+static inline const spi_field *spi_response_field(const spi_response *response, uint32_t at)
+{
+    return at < response->as_made ? &response->usual[at] : &response->fields[at];
+}
+
+/* Whether there are no fields but those. */
+static inline bool spi_response_is_usual(const spi_response *response)
+{
+    return response->field_count == response->as_made;
+}
 
 /* The place of a field, or -1. */
 int spi_response_find(const spi_response *response, const char *name, size_t name_len);
@@ -50,13 +70,8 @@ int spi_response_find(const spi_response *response, const char *name, size_t nam
 /* Sets a field of ours without checks: name and value are static or lie in the request's arena. */
 void spi_response_put(spout_request *r, const char *name, const char *value);
 
-/* A field that is about to be changed. */
-static inline spi_field *spi_response_change(spi_response *response, uint32_t at)
-{
-    if (at < response->as_made)
-        response->as_made = at;
-    return &response->fields[at];
-}
+/* A field that is about to be changed: it, and all behind it, are the reply's own from here on. */
+spi_field *spi_response_change(spi_response *response, uint32_t at);
 
 /* Adds one more, and removes one. */
 void spi_response_add(spout_request *r, const char *name, const char *value);
@@ -78,14 +93,18 @@ void spi_response_vary(spout_request *r, const char *name);
 /* The fields that come last: cookies, CORS, the request's id. */
 void spi_response_dress(spout_request *r);
 
-/* Gives the Date field its value. */
-void spi_response_fill_date(spout_request *r);
+/* All fields in one piece, which is the reply's own, with the date. */
+const spi_field *spi_response_own_fields(spout_request *r);
 
 /* Sends the head. content_length -1: not known. */
 int spi_response_send_head(spout_request *r, int64_t content_length);
 
 /* Sends the pieces; suspends where the peer is slow and there is much of them. */
 int spi_response_send_pieces(spout_request *r);
+
+/* Runs the application's transforms over what is to be sent, if there are any for this reply
+   (transform.c). */
+int spi_response_transform(spout_request *r, bool last);
 
 /* Passes on what a function of the exchange has returned, and takes note of a connection that is
    closed. */

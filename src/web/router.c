@@ -11,6 +11,7 @@ enum { MAX_REVERSED = 64 * 1024 };
 void spi_router_init(spi_router *router, spi_arena *arena, uint32_t max)
 {
     *router = (spi_router){ .trie = spi_trie_new(arena) };
+    spi_exact_init(&router->exact, arena, 0);
     router->routes = spi_arena_calloc(arena, (max + 1) * sizeof *router->routes);
     router->expressions = spi_arena_calloc(arena, (max + 1) * sizeof *router->expressions);
 }
@@ -45,6 +46,35 @@ int spi_router_add_nested(
     }
     router->expressions[router->expression_count++] = router->count++;
     return 0;
+}
+
+/* Whether a path that the trie knows belongs to an earlier route all the same. */
+static bool is_taken(
+    const spi_router *router, spi_matcher *matcher, uint32_t at, const char *path, size_t len)
+{
+    spout_bytes raw[SPI_PATTERN_MAX_CAPTURES];
+    for (uint32_t i = 0; i < router->expression_count && router->expressions[i] < at; i++) {
+        const spi_route *route = &router->routes[router->expressions[i]];
+        if (route->gate ? spi_trie_find(route->gate, path, len) == 0
+                        : spi_pattern_match(&route->pattern, matcher, path, len, raw) != 0)
+            return true;
+    }
+    return spi_trie_find(router->trie, path, len) != at;
+}
+
+void spi_router_seal(spi_router *router, spi_arena *arena)
+{
+    spi_matcher matcher;
+    spi_matcher_init(&matcher);
+    spi_exact_init(&router->exact, arena, router->count);
+    for (uint32_t i = 0; i < router->count; i++) {
+        const spi_route *route = &router->routes[i];
+        const spi_part *part = route->pattern.parts;
+        if (route->pattern.plain && !route->nested && route->pattern.part_count == 1 &&
+            part->kind == SPI_PART_TEXT && !is_taken(router, &matcher, i, part->text, part->len))
+            spi_exact_add(&router->exact, part->text, part->len, route->handler);
+    }
+    spi_matcher_finish(&matcher);
 }
 
 void spi_router_finish(spi_router *router)

@@ -4,6 +4,7 @@
 #define SPI_ROUTER_H
 
 #include "base/arena.h"
+#include "web/exact.h"
 #include "web/pattern.h"
 #include "web/trie.h"
 
@@ -22,6 +23,7 @@ typedef struct spi_router {
     uint32_t *expressions; /* the routes that are not plain, or nested, in order */
     uint32_t expression_count;
     spi_trie *trie;
+    spi_exact exact;
 } spi_router;
 
 /* `max` routes will be added. What it holds lies in the arena, but for compiled code:
@@ -33,6 +35,8 @@ int spi_router_add(
    on. */
 int spi_router_add_nested(
     spi_router *router, spi_arena *arena, const char *pattern, spi_router *nested);
+/* All routes are there: makes the commonest lookups quick. Without it they are right as well. */
+void spi_router_seal(spi_router *router, spi_arena *arena);
 void spi_router_finish(spi_router *router);
 /* The first route whose handler has that name, nested ones too, or NULL. */
 const spi_route *spi_router_find_name(const spi_router *router, const char *name);
@@ -57,6 +61,14 @@ typedef struct spi_match {
  */
 int spi_router_match(const spi_router *router, spi_matcher *matcher, spi_arena *arena,
     const char *path, size_t len, spi_match *ret_match);
+
+/* Whether the path is one that needs no more than a look into a table; else spi_router_match
+   tells. */
+static inline const struct spi_handler *spi_router_find_exact(
+    const spi_router *router, const char *path, size_t len)
+{
+    return spi_exact_find(&router->exact, path, len);
+}
 
 /* The path of a route with its captures filled in, in the arena. NULL: SPOUT_EINVAL. */
 const char *spi_router_reverse(

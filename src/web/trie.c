@@ -64,7 +64,8 @@ static inline edge *find_slot(const node *n, uint32_t hash, const char *text, si
 {
     for (uint32_t i = hash;; i++) {
         edge *e = &n->edges[i & (n->slots - 1)];
-        if (!e->to || (e->hash == hash && e->len == len && memcmp(e->text, text, len) == 0))
+        if (!e->to ||
+            (e->hash == hash && e->len == len && (len == 0 || memcmp(e->text, text, len) == 0)))
             return e;
     }
 }

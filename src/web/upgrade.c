@@ -52,9 +52,9 @@ static int accept_socket(spout_request *r, const spout_websocket_handler *handle
     if (r->extras && r->extras->session && spi_session_save(r) < 0)
         return spout_error_code_current();
     spi_response_dress(r);
-    spi_response_fill_date(r);
+    const spi_field *fields = spi_response_own_fields(r);
     r->websocket = spi_websocket_accept(
-        r->exchange, handler, protocol, r->response.fields, r->response.field_count, r);
+        r->exchange, handler, protocol, fields, r->response.field_count, r);
     if (!r->websocket)
         return spout_error_code_current();
     r->response.head_sent = r->response.ended = true;

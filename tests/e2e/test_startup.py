@@ -51,6 +51,10 @@ class Startup(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             self.assert_refused("realtime", "--port=0", f"--static={folder}", says=(folder,))
 
+    def test_allowed_origin_that_is_none(self):
+        for origin in ("example.org", "https://", "https://example.org/", "https://a.example,nonsense"):
+            self.assert_refused("realtime", "--port=0", f"--allow-origin={origin}", says=("--allow-origin", "https://"))
+
     def test_takes_sockets_that_are_passed_on(self):
         """As systemd does it: LISTEN_FDS from descriptor 3 on, LISTEN_PID the process's own."""
         with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -194,9 +194,9 @@ static void the_log_is_json_where_the_access_log_is(void **state)
 {
     (void)state;
     char data[] = "data";
-    const spout_main_options options = { .on_start = on_start,
-        .data = data,
-        .application = { .access_log = SPOUT_ACCESS_LOG_JSON } };
+    const spout_main_options options = {
+        .on_start = on_start, .data = data, .application = { .access_log = SPOUT_ACCESS_LOG_JSON }
+    };
     assert_int_equal(run(&options, "--port=0", "--address=127.0.0.1"), 0);
     spout_log_set_format(SPOUT_LOG_TEXT);
     for (const char *line = heard(); *line; line = strchr(line, '\n') + 1)

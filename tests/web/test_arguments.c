@@ -55,7 +55,8 @@ static int required_there(spout_request *r)
 
 static int unstripped(spout_request *r)
 {
-    return spout_write_format(r, "[%s]", spout_argument_unstripped(r, "a", "-"));
+    return spout_write_format(r, "[%s][%s][%s]", spout_argument_unstripped(r, "a", "-"),
+        spout_query_argument_unstripped(r, "a", "-"), spout_body_argument_unstripped(r, "a", "-"));
 }
 
 static int raw(spout_request *r)
@@ -92,7 +93,7 @@ static int wait_long(spout_request *r)
 static const spout_route routes[] = {
     { "/merged", &(const spout_handler){ .get = merged, .post = merged } },
     { "/required", &(const spout_handler){ .get = required } },
-    { "/unstripped", &(const spout_handler){ .get = unstripped } },
+    { "/unstripped", &(const spout_handler){ .get = unstripped, .post = unstripped } },
     { "/lists", &(const spout_handler){ .post = lists } },
     { "/required-there", &(const spout_handler){ .post = required_there } },
     { "/raw", &(const spout_handler){ .get = raw, .post = raw, .raw_arguments = 1 } },
@@ -132,9 +133,22 @@ static void values_are_cleaned(void **state)
     kit_expect(kit_get("/required?id=%C3%A9+%2B"), 200, "\xC3\xA9 +");
     kit_expect(kit_get("/required?id="), 200, "");
     kit_expect(kit_get("/required?id"), 200, "");
-    kit_expect(kit_get("/unstripped?a=%20x%1F%0A+"), 200, "[ x \n ]");
-    kit_expect(kit_get("/unstripped"), 200, "[-]");
+    kit_expect(kit_get("/unstripped?a=%20x%1F%0A+"), 200, "[ x \n ][ x \n ][-]");
+    kit_expect(kit_get("/unstripped"), 200, "[-][-][-]");
+    kit_expect(kit_post("/unstripped?a=+1", form_type, "a=2+"), 200, "[2 ][ 1][2 ]");
     assert_int_equal(kit_get("/unstripped?a=%FF")->status, 400);
+}
+
+static void white_space_is_unicodes(void **state)
+{
+    (void)state;
+    kit_expect(kit_get("/required?id=%E3%80%80%E6%B5%8B%20%E3%80%80%E8%AF%95%E3%80%80%C2%A0"), 200,
+        "\xE6\xB5\x8B \xE3\x80\x80\xE8\xAF\x95");
+    kit_expect(kit_get("/required?id=%C2%85%E2%80%8A%E1%9A%80%E2%80%A8%E2%81%9Fx%E2%80%8B"), 200,
+        "x\xE2\x80\x8B"); /* a zero-width space is none */
+    kit_expect(kit_get("/required?id=%E3%80%80%E2%80%AF"), 200, "");
+    kit_expect(kit_get("/unstripped?a=%E3%80%80x"), 200, "[\xE3\x80\x80x][\xE3\x80\x80x][-]");
+    kit_expect(kit_get("/required?id=%C3%A0"), 200, "\xC3\xA0");
 }
 
 static void a_missing_one_is_400(void **state)
@@ -201,6 +215,24 @@ static void multipart_fields_and_files(void **state)
         200, "a.txt text/plain body|hi");
 }
 
+static void limits_of_forms_are_the_applications(void **state)
+{
+    (void)state;
+    static const char two[] = "--xx\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n"
+                              "--xx\r\nContent-Disposition: form-data; name=b\r\n\r\n2\r\n"
+                              "--xx--\r\n";
+    kit_expect(kit_post("/raw", multipart_type, two), 200, "b1:1 b1:1 ");
+    kit_stop();
+    static const spout_multipart_options one = { .max_parts = 1 }, off = { .disabled = true };
+    kit_start(routes, &(spout_application_options){ .multipart = &one });
+    assert_int_equal(kit_post("/raw", multipart_type, two)->status, 400);
+    kit_stop();
+    kit_start(routes, &(spout_application_options){ .multipart = &off });
+    assert_int_equal(kit_post("/raw", multipart_type, two)->status, 400);
+    assert_non_null(strstr(kit_log(), "Invalid body: multipart: such forms are switched off"));
+    kit_expect(kit_post("/raw", form_type, "a=1"), 200, "b1:1 ");
+}
+
 static void a_malformed_form_is_400_but_not_for_any(void **state)
 {
     (void)state;
@@ -240,6 +272,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             the_last_value_counts_and_the_body_comes_last, set_up, tear_down),
         cmocka_unit_test_setup_teardown(values_are_cleaned, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(white_space_is_unicodes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_missing_one_is_400, set_up, tear_down),
         cmocka_unit_test_setup_teardown(query_and_body_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_utf8_is_400_where_text_is_asked_for, set_up, tear_down),
@@ -248,6 +281,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(only_forms_are_forms, set_up, tear_down),
         cmocka_unit_test_setup_teardown(encoded_forms_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(multipart_fields_and_files, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(limits_of_forms_are_the_applications, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_malformed_form_is_400_but_not_for_any, set_up, tear_down),
         cmocka_unit_test_setup_teardown(too_many_pairs_are_400, set_up, tear_down),
     };

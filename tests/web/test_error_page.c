@@ -268,6 +268,56 @@ static void words_behind_a_finished_reply_are_logged(void **state)
     assert_non_null(strstr(kit_log(), "general W 410 GET / (): too late for a page"));
 }
 
+static int fail_with_reason(spout_request *r)
+{
+    assert_int_equal(spout_set_status(r, 404, "Foo <b>"), 0);
+    assert_int_equal(spout_set_header(r, "X-Before", "1"), 0);
+    return spout_fail(r, *spout_query(r) ? 410 : 404, "nothing here");
+}
+
+static void a_reason_for_the_status_stays(void **state)
+{
+    (void)state;
+    static const spout_handler handler = { .get = fail_with_reason };
+    static const spout_route table[] = { { "/", &handler }, { 0 } };
+    kit_start(table, NULL);
+    const spi_memory_reply *reply = kit_get("/");
+    kit_expect(reply, 404,
+        "<html><title>404: Foo &lt;b&gt;</title><body>404: Foo &lt;b&gt;</body></html>");
+    assert_string_equal(reply->reason, "Foo <b>");
+    kit_expect_field(reply, "X-Before", NULL);
+    kit_expect(
+        kit_get("/?other"), 410, "<html><title>410: Gone</title><body>410: Gone</body></html>");
+}
+
+static int own_log_result;
+
+static int own_log(spout_request *r)
+{
+    spout_log(SPOUT_LOGGER_APPLICATION, SPOUT_LOG_WARNING, "seen at %s: %s", spout_path(r),
+        spout_error_message());
+    return own_log_result;
+}
+
+static void a_handler_may_log_for_itself(void **state)
+{
+    (void)state;
+    static const spout_handler site = { .log_exception = own_log };
+    static const spout_handler handler = { .base = &site, .get = fail_as_asked };
+    static const spout_route table[] = { { "/", &handler }, { 0 } };
+    kit_start(table, NULL);
+    own_log_result = 0;
+    assert_int_equal(kit_get("/?what=wrapped")->status, 500);
+    assert_non_null(strstr(kit_log(), "application W seen at /: saving <failed>"));
+    assert_null(strstr(kit_log(), "Uncaught"));
+    assert_int_equal(kit_log_lines(), 2);
+    own_log_result = -1; /* the reply is the same */
+    const spi_memory_reply *reply = kit_get("/");
+    kit_expect(reply, 404, "<html><title>404: Not Found</title><body>404: Not Found</body></html>");
+    assert_non_null(strstr(kit_log(), "log_exception failed in GET /"));
+    assert_null(strstr(kit_log(), "ms: no story"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +332,8 @@ int main(void)
         cmocka_unit_test_teardown(a_body_that_is_too_large, tear_down),
         cmocka_unit_test_teardown(the_body_is_not_asked_for_when_it_is_not_wanted, tear_down),
         cmocka_unit_test_teardown(running_out_of_stacks_is_503, tear_down),
+        cmocka_unit_test_teardown(a_reason_for_the_status_stays, tear_down),
+        cmocka_unit_test_teardown(a_handler_may_log_for_itself, tear_down),
         cmocka_unit_test_teardown(words_behind_a_finished_reply_are_logged, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,7 +151,7 @@ static void changes_of_one_tick_are_seen(void **state)
     (void)state;
     cache->grain_ms = SPI_FILE_GRAIN_MS;
     for (int i = 0; i < 200; i++) {
-        char text[8];
+        char text[16];
         snprintf(text, sizeof text, "%07d", i);
         folder_write("tick", text);
         expect_bytes("tick", text);
@@ -188,7 +188,7 @@ static void what_was_used_longest_ago_is_closed(void **state)
     make_cache(3, 0);
     int before = open_descriptors();
     for (int i = 0; i < 6; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "%d", i);
         folder_write(name, name);
         spi_file_unref(get(name));
@@ -217,7 +217,7 @@ static void memory_has_a_limit(void **state)
     memset(text, 'x', 1000);
     make_cache(4, 8000);
     for (int i = 0; i < 20; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "%d", i);
         folder_write(name, text);
         expect_bytes(name, text);
@@ -242,7 +242,7 @@ static void figures_tell_what_is_kept(void **state)
     static char text[SPI_FILE_IN_MEMORY + 2];
     memset(text, 'z', sizeof text - 1);
     for (int i = 0; i < 5; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "l%d", i);
         folder_write(name, text);
         spi_file_unref(get(name));

@@ -152,6 +152,12 @@ static void a_default_host(void **state)
         spout_application_add_handlers(kit_application(), "www\\.example\\.com", www), 0);
     kit_expect(get_of("other", "/x"), 200, "www x");
     assert_int_equal(get_of("other", "/gone")->status, 410);
+    const spi_field proxied[] = { kit_field("Host", "other"), kit_field("X-Real-Ip", "192.0.2.1") };
+    assert_int_equal(
+        kit_send(&(spi_memory_request){
+                     .method = "GET", .target = "/x", .fields = proxied, .field_count = 2 })
+            ->status,
+        404);
 }
 
 static void redirects(void **state)

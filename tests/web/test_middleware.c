@@ -79,6 +79,7 @@ static int alone(spout_request *r)
 
 static int id(spout_request *r)
 {
+    spout_log_info("in the handler");
     return spout_write(r, spout_request_id(r));
 }
 
@@ -184,6 +185,27 @@ static void requests_have_ids(void **state)
         spout_application_new(NULL, &(spout_application_options){ .request_id_header = "a b" }));
 }
 
+static char logged_ids[256];
+
+static void keep_id(void *self, const spout_log_record *record)
+{
+    (void)self;
+    const char *given = record->request_id ? record->request_id : "-";
+    size_t len = strlen(logged_ids);
+    snprintf(logged_ids + len, sizeof logged_ids - len, "%s;", given);
+}
+
+static void lines_of_a_request_have_its_id(void **state)
+{
+    (void)state;
+    kit_stop();
+    kit_start(routes, &(spout_application_options){ .request_id_header = "X-Request-Id" });
+    spout_log_set_sink(&(spout_log_sink){ .write = keep_id });
+    kit_get_with("/id", "X-Request-Id", "abc-123");
+    spout_log_info("outside");
+    assert_string_equal(logged_ids, "abc-123;-;-;"); /* that of the access log has it in its text */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +213,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(errors_pass_through, set_up, tear_down),
         cmocka_unit_test_setup_teardown(next_is_called_once_and_there_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(requests_have_ids, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lines_of_a_request_have_its_id, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -59,6 +59,28 @@ static int bad_fields(spout_request *r)
     return spout_write(r, "fine");
 }
 
+static int begun_anew(spout_request *r)
+{
+    assert_int_equal(spout_set_header(r, "X-One", "1"), 0);
+    assert_int_equal(spout_set_header(r, "Content-Type", "text/plain"), 0);
+    assert_int_equal(spout_set_header(r, "Content-Length", "7"), 0);
+    assert_int_equal(spout_set_status(r, 299, "Odd"), 0);
+    assert_int_equal(spout_write(r, "forgotten"), 0);
+    assert_int_equal(spout_clear(r), 0);
+    assert_int_equal(spout_get_status(r), 200);
+    assert_int_equal(spout_write(r, "kept"), 0);
+    assert_int_equal(spout_flush(r), 0);
+    assert_int_equal(spout_clear(r), SPOUT_ESTATE);
+    return 0;
+}
+
+static int default_field(spout_request *r)
+{
+    return spout_set_header(r, "X-Default", "d");
+}
+
+static const spout_handler anew = { .get = begun_anew, .set_default_headers = default_field };
+
 static int status(spout_request *r)
 {
     const char *reason = spout_argument(r, "reason", NULL);
@@ -158,6 +180,7 @@ static int moved_for_good(spout_request *r)
 }
 
 static const spout_route routes[] = {
+    { "/anew", &anew },
     { "/", &(const spout_handler){ .get = plain } },
     { "/empty", &(const spout_handler){ .get = empty } },
     { "/fields", &(const spout_handler){ .get = fields } },
@@ -238,6 +261,18 @@ static void what_no_head_may_hold_is_refused(void **state)
     kit_expect_field(reply, "X-A", NULL);
     kit_expect_field(reply, "Location", NULL);
     assert_int_equal(reply->field_count, 5);
+}
+
+static void a_reply_can_begin_anew(void **state)
+{
+    (void)state;
+    const spi_memory_reply *reply = kit_get("/anew");
+    kit_expect(reply, 200, "kept");
+    assert_string_equal(reply->reason, "OK");
+    kit_expect_field(reply, "X-One", NULL);
+    kit_expect_field(reply, "X-Default", "d");
+    kit_expect_field(reply, "Content-Length", NULL);
+    kit_expect_field(reply, "Content-Type", "text/html; charset=UTF-8");
 }
 
 static void status_and_reason(void **state)
@@ -384,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_empty_reply, set_up, tear_down),
         cmocka_unit_test_setup_teardown(headers_replace_repeat_and_vanish, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_no_head_may_hold_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_reply_can_begin_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(status_and_reason, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_content_has_no_content_fields, set_up, tear_down),
         cmocka_unit_test_setup_teardown(content_length_must_be_true, set_up, tear_down),

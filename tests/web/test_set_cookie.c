@@ -159,7 +159,7 @@ static void there_is_a_limit(void **state)
     enum { COUNT = 4000, SIZE = COUNT * 8 };
     char *header = spout_alloc(SIZE);
     for (int i = 0; i < COUNT; i++)
-        snprintf(header + i * 7, 8, "a%04d;=", i);
+        snprintf(header + i * 7, 8, "a%04u;=", (unsigned)i % 10000);
     for (int i = 0; i < COUNT; i++)
         memcpy(header + i * 7 + 5, "=;", 2);
     header[COUNT * 7] = '\0';
