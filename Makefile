@@ -25,7 +25,7 @@ test: ## every test, under ASan and UBSan and in the release build; ends with "N
 	@tools/deps build test || { echo "0 passed, 1 failed"; exit 1; }
 	@tools/run-tests
 
-test-all: ## the same, then TSan, valgrind, clang, ucontext, poll(2), AArch64, the slow tests and longer fuzzing
+test-all: ## the same, then TSan, valgrind, clang, unsigned char, ucontext, poll(2), AArch64, the slow tests and longer fuzzing
 	@tools/deps build test || { echo "0 passed, 1 failed"; exit 1; }
 	@tools/run-tests --all
 
@@ -54,7 +54,7 @@ fmt: ## format the sources in place
 	@tools/lint/format --fix
 
 clean: ## remove what was built
-	rm -rf $(BUILD) build-asan build-tsan build-valgrind build-clang build-ucontext build-fuzz build-arm64 build-arm64-sysroot
+	rm -rf $(BUILD) build-asan build-tsan build-valgrind build-clang build-ucontext build-unsigned-char build-fuzz build-arm64 build-arm64-sysroot
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
