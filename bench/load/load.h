@@ -50,7 +50,7 @@ typedef struct load {
 } load;
 
 int64_t load_now_ns(void);
-_Noreturn void load_fail(const char *format, ...);
+_Noreturn void load_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Connects, and starts TLS; blocks until it is up. `number` chooses the source address. */
 void load_connect(load *l, connection *c, int number);

@@ -83,7 +83,8 @@ static void store(unsigned char out[16], XXH128_hash_t hash)
 
 __attribute__((noinline)) static void hash_long(unsigned char out[16], const void *data, size_t len)
 {
-    store(out, XXH3_128bits_withSeed(data, len, 0)); /* is the same, and leaves the other to inline */
+    store(
+        out, XXH3_128bits_withSeed(data, len, 0)); /* is the same, and leaves the other to inline */
 }
 
 void spi_content_hash(unsigned char out[16], const void *data, size_t len)

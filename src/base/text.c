@@ -87,12 +87,15 @@ bool spi_parse_hex(const char *text, size_t len, uint64_t max, uint64_t *ret_val
 
 size_t spi_format_uint(char out[20], uint64_t value)
 {
+    if (value < 10) {
+        *out = (char)('0' + value);
+        return 1;
+    }
     if (value < 100) {
-        char *at = out;
-        if (value >= 10)
-            *at++ = (char)('0' + value / 10);
-        *at++ = (char)('0' + value % 10);
-        return (size_t)(at - out);
+        unsigned tens = (unsigned)value * 103 >> 10; /* value / 10, right up to 178 */
+        out[0] = (char)('0' + tens);
+        out[1] = (char)('0' + (unsigned)value - tens * 10);
+        return 2;
     }
     size_t len = 3;
     for (uint64_t rest = value / 100; rest >= 10; rest /= 10)

@@ -128,9 +128,9 @@ void spi_connection_leave(spi_connection *connection);
 void spi_connection_close(spi_connection *connection);
 /* The same without waiting for the peer, if all is said. */
 void spi_connection_close_quietly(spi_connection *connection);
-void spi_connection_cut(spi_connection *connection); /* at once */
+void spi_connection_cut(spi_connection *connection);           /* at once */
 void spi_connection_drop_exchange(spi_connection *connection); /* fine if there is none */
-void spi_connection_drain(spi_connection *connection); /* the server drains */
+void spi_connection_drain(spi_connection *connection);         /* the server drains */
 /* The server is freed: ends everything that the service doesn't hold. */
 void spi_connection_orphan(spi_connection *connection);
 void spi_connection_arm(spi_connection *connection, spi_timeout_class *timeouts); /* NULL: none */

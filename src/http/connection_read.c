@@ -80,9 +80,11 @@ void spi_connection_unread(spi_connection *connection, spi_http1_exchange *excha
    plain stores; for more at once they take something slower. */
 static inline void clear_own(spi_http1_exchange *exchange)
 {
-    enum { START = offsetof(spi_http1_exchange, decoder),
+    enum {
+        START = offsetof(spi_http1_exchange, decoder),
         SIZE = offsetof(spi_http1_exchange, reply) - START,
-        PIECE = 64 };
+        PIECE = 64
+    };
     _Static_assert(SIZE > 2 * PIECE && SIZE <= 3 * PIECE, "three pieces, of which two may overlap");
     char *start = (char *)exchange + START;
     memset(start, 0, PIECE);

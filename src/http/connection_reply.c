@@ -206,7 +206,8 @@ static int finish(spi_exchange *base)
 }
 
 /* One that is short and just as long as it says goes out in one piece. */
-__attribute__((noinline)) static int send_unusual(spi_exchange *base, const spi_reply_head *head, spout_bytes body)
+__attribute__((noinline)) static int send_unusual(
+    spi_exchange *base, const spi_reply_head *head, spout_bytes body)
 {
     spi_http1_exchange *exchange = spi_http1_of(base);
     spi_connection *connection = exchange->connection;

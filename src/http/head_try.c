@@ -152,9 +152,8 @@ static inline bool is_plain_host(const spi_field *field)
 static inline bool take_host(spi_arena *arena, spi_request_head *head, const spi_field *field)
 {
     head->host = field->value;
-    return is_plain_host(field) ||
-           (field->value[0] != ':' &&
-               spi_host_parse(arena, field->value, field->value_len, &head->host));
+    return is_plain_host(field) || (field->value[0] != ':' && spi_host_parse(arena, field->value,
+                                                                  field->value_len, &head->host));
 }
 
 static inline bool is_host(const spi_field *field)

@@ -22,7 +22,8 @@ __attribute__((noinline)) static bool is_really_ours(const spi_field *field)
 static inline bool is_ours(const spi_field *field)
 {
     enum { LENGTHS = 1 << 10 | 1 << 14 | 1 << 17 };
-    return field->name_len >= 10 && field->name_len <= 17 && (LENGTHS >> field->name_len & 1) && is_really_ours(field);
+    return field->name_len >= 10 && field->name_len <= 17 && (LENGTHS >> field->name_len & 1) &&
+           is_really_ours(field);
 }
 
 bool spi_reply_owns_field(const spi_field *field)

@@ -63,9 +63,11 @@ static void epoll_backend_remove(void *arg, int fd)
     (void)epoll_ctl(self->fd, EPOLL_CTL_DEL, fd, &unused);
 }
 
-static unsigned translate(uint32_t from)
+static inline unsigned translate(uint32_t from)
 {
     unsigned events = 0;
+    if (from == EPOLLIN) /* as nearly always */
+        return SPOUT_READABLE;
     if (from & EPOLLIN)
         events |= SPOUT_READABLE;
     if (from & EPOLLOUT)

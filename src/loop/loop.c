@@ -295,8 +295,8 @@ int spout_loop_run_sync(spout_loop *loop, spout_task_fn *fn, void *arg, int64_t 
 
 static void init_lists(spout_loop *loop)
 {
-    spi_list *lists[] = { &loop->ready, &loop->running, &loop->tasks,
-        &loop->call_timers, &loop->periodics, &loop->hooks, &loop->user_watches, &loop->signals };
+    spi_list *lists[] = { &loop->ready, &loop->running, &loop->tasks, &loop->call_timers,
+        &loop->periodics, &loop->hooks, &loop->user_watches, &loop->signals };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         spi_list_init(lists[i]);
 }

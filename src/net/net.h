@@ -25,7 +25,7 @@ typedef struct spi_net {
     spout_transport *gather_owner;  /* one that has no queue */
     spout_transport *current;       /* being dispatched; NULL once a callback has ended it */
     struct spi_acceptor *accepting; /* the same for the acceptor that hands connections over */
-    spi_turn_hook flush_hook; /* in its place while something waits for the turn's end */
+    spi_turn_hook flush_hook;       /* in its place while something waits for the turn's end */
     spi_transport_limits limits;
     spi_timeout_class *write_timeouts; /* NULL: writes never time out */
     spi_timeout_class *linger_timeouts;

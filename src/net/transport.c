@@ -226,7 +226,8 @@ static void check_hangup(spout_transport *transport)
     }
 }
 
-static void handle(spout_transport *transport, unsigned events)
+/* Not inlined, so that what nearly all events are costs little. */
+__attribute__((noinline)) static void handle(spout_transport *transport, unsigned events)
 {
     spi_net *net = transport->net;
     if (transport->ops->prepare && !transport->ops->prepare(transport, events))

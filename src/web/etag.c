@@ -47,12 +47,13 @@ static const char *add_etag(spout_request *r)
     return r->response.fields[r->response.field_count - 1].value;
 }
 
-/* By the lengths of their names: most requests have neither. */
+/* By the lengths of their names and their first letter: most requests have neither. */
 static inline bool may_have_condition(const spi_request_head *head)
 {
+    const uint32_t lengths = UINT32_C(1) << 8 | UINT32_C(1) << 13;
     const spi_field *end = head->fields + head->field_count;
     for (const spi_field *field = head->fields; field < end; field++) {
-        if (field->name_len == 8 || field->name_len == 13)
+        if ((lengths >> (field->name_len & 31) & 1) && (field->name[0] | 0x20) == 'i')
             return true;
     }
     return false;
@@ -75,8 +76,7 @@ __attribute__((noinline)) static int check_conditions(spout_request *r, const ch
 
 int spi_response_check_etag(spout_request *r)
 {
-    int at = spi_response_is_usual(&r->response) ? -1
-                                                 : spi_response_find(&r->response, "Etag", 4);
+    int at = spi_response_is_usual(&r->response) ? -1 : spi_response_find(&r->response, "Etag", 4);
     const char *etag = at < 0 ? add_etag(r) : spi_response_field(&r->response, (uint32_t)at)->value;
     return may_have_condition(&r->exchange->head) ? check_conditions(r, etag) : 0;
 }

@@ -101,7 +101,7 @@ static int prepare_field(
 
 static void remove_others(spi_response *response, int kept)
 {
-    const spi_field *field = &response->fields[kept];
+    const spi_field *field = spi_response_change(response, (uint32_t)kept);
     uint32_t out = (uint32_t)kept + 1;
     for (uint32_t i = out; i < response->field_count; i++) {
         const spi_field *other = &response->fields[i];

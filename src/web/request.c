@@ -372,7 +372,8 @@ static int run_on_connection_close(void *arg)
     return call_hook(r, r->handler->spec.on_connection_close);
 }
 
-__attribute__((noinline)) static void run_last_hook(spout_request *r, spout_task_fn *fn, const char *name)
+__attribute__((noinline)) static void run_last_hook(
+    spout_request *r, spout_task_fn *fn, const char *name)
 {
     if (spi_task_call(fn, r) < 0)
         spi_log_current_error(SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR,
@@ -390,11 +391,17 @@ static void free_request(spout_request *r)
     spi_application_unref(r->application);
 }
 
-static void release(spout_request *r)
+static inline void release(spout_request *r)
 {
     spi_exchange *exchange = r->exchange;
     free_request(r);
     exchange->ops->release(exchange);
+}
+
+/* After a wait: whoever started the coroutine has gone on long since. */
+__attribute__((noinline)) static void release_late(spout_request *r)
+{
+    release(r);
 }
 
 static void drop_hold(spout_request *r)
@@ -404,7 +411,7 @@ static void drop_hold(spout_request *r)
     if (r->starter)
         r->starter->ended = true;
     else
-        release(r);
+        release_late(r);
 }
 
 /* Turns what the handler has returned, and what went wrong before, into a sent reply. */

@@ -209,7 +209,7 @@ static inline void use_usual(spout_request *r, spi_reply_head *head)
 {
     spi_usual *usual = &r->application->usual;
     uint32_t as_made = r->response.as_made;
-    if (as_made < usual->count)
+    if (!spi_usual_have_date(usual, as_made))
         fill_date(r);
     spi_usual_use(usual, as_made, r->exchange->loop, head);
 }

@@ -16,6 +16,25 @@ void spi_router_init(spi_router *router, spi_arena *arena, uint32_t max)
     router->expressions = spi_arena_calloc(arena, (max + 1) * sizeof *router->expressions);
 }
 
+static uint64_t first_bytes(const char *text, size_t len)
+{
+    uint64_t first = 0;
+    if (len)
+        memcpy(&first, text, len < sizeof first ? len : sizeof first);
+    return first;
+}
+
+static void add_expression(spi_router *router, const spi_pattern *pattern)
+{
+    const char all[8] = { -1, -1, -1, -1, -1, -1, -1, -1 };
+    size_t len = pattern->plain ? 0 : pattern->prefix_len;
+    router->expressions[router->expression_count++] = (spi_candidate){
+        .first = first_bytes(pattern->prefix, len),
+        .mask = first_bytes(all, len < sizeof all ? len : sizeof all),
+        .route = router->count,
+    };
+}
+
 int spi_router_add(
     spi_router *router, spi_arena *arena, const char *pattern, const struct spi_handler *handler)
 {
@@ -27,7 +46,7 @@ int spi_router_add(
     if (route->pattern.plain)
         spi_trie_add(router->trie, &route->pattern, router->count);
     else
-        router->expressions[router->expression_count++] = router->count;
+        add_expression(router, &route->pattern);
     router->count++;
     return 0;
 }
@@ -44,7 +63,8 @@ int spi_router_add_nested(
         route->gate = spi_trie_new(arena);
         spi_trie_add(route->gate, &route->pattern, 0);
     }
-    router->expressions[router->expression_count++] = router->count++;
+    add_expression(router, &route->pattern);
+    router->count++;
     return 0;
 }
 
@@ -53,8 +73,8 @@ static bool is_taken(
     const spi_router *router, spi_matcher *matcher, uint32_t at, const char *path, size_t len)
 {
     spout_bytes raw[SPI_PATTERN_MAX_CAPTURES];
-    for (uint32_t i = 0; i < router->expression_count && router->expressions[i] < at; i++) {
-        const spi_route *route = &router->routes[router->expressions[i]];
+    for (uint32_t i = 0; i < router->expression_count && router->expressions[i].route < at; i++) {
+        const spi_route *route = &router->routes[router->expressions[i].route];
         if (route->gate ? spi_trie_find(route->gate, path, len) == 0
                         : spi_pattern_match(&route->pattern, matcher, path, len, raw) != 0)
             return true;
@@ -161,9 +181,13 @@ int spi_router_match(const spi_router *router, spi_matcher *matcher, spi_arena *
     const char *path, size_t len, spi_match *ret_match)
 {
     uint32_t best = spi_trie_find(router->trie, path, len);
-    for (uint32_t i = 0; i < router->expression_count && router->expressions[i] < best; i++) {
-        const spi_route *route = &router->routes[router->expressions[i]];
-        int result = match_expression(route, matcher, arena, path, len, ret_match);
+    const spi_candidate *end = router->expressions + router->expression_count;
+    uint64_t first = end > router->expressions ? first_bytes(path, len) : 0;
+    for (const spi_candidate *at = router->expressions; at < end && at->route < best; at++) {
+        if ((first & at->mask) != at->first)
+            continue;
+        int result = match_expression(
+            &router->routes[at->route], matcher, arena, path, len, ret_match);
         if (result)
             return result;
     }

@@ -17,10 +17,17 @@ typedef struct spi_route {
     spi_trie *gate; /* of a nested table with a plain pattern: that pattern alone */
 } spi_route;
 
+/* A route that is not plain, or nested, and what tells most paths from those that it may match:
+   (their first eight bytes & mask) == first. */
+typedef struct spi_candidate {
+    uint64_t first, mask;
+    uint32_t route;
+} spi_candidate;
+
 typedef struct spi_router {
     spi_route *routes;
     uint32_t count;
-    uint32_t *expressions; /* the routes that are not plain, or nested, in order */
+    spi_candidate *expressions; /* in order */
     uint32_t expression_count;
     spi_trie *trie;
     spi_exact exact;

@@ -33,6 +33,12 @@ static inline void spi_usual_use(
     head->ready_count = count;
 }
 
+/* Whether it is among the first `count`: only Content-Type comes behind it. */
+static inline bool spi_usual_have_date(const spi_usual *usual, uint32_t count)
+{
+    return count + 1 >= usual->count;
+}
+
 static inline bool spi_usual_is_date(const spi_field *field)
 {
     return field->name_len == 4;

@@ -2,6 +2,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -126,6 +128,95 @@ static void counts_the_body(void **state)
     assert_int_equal(spi_reply_end(&reply), 0);
 }
 
+#define READY SPI_STATUS_LINE_200 "A: b\r\n"
+
+static const spi_request_head usual_request = { .minor_version = 1, .method = SPI_METHOD_GET };
+
+static spi_reply_head usual_head(void)
+{
+    static const spi_field lines[] = { { "A", "b", 1, 1 },
+        { "Etag", "\"0123456789abcdef0\"", 4, 19 } };
+    return (spi_reply_head){ .status = 200,
+        .fields = lines,
+        .field_count = 2,
+        .ready = READY,
+        .ready_len = sizeof READY - 1,
+        .ready_count = 1,
+        .content_length = 12 };
+}
+
+static bool is_usual(const spi_request_head *request, const spi_reply_head *head)
+{
+    char out[SPI_REPLY_USUAL_MAX];
+    return spi_reply_put_usual(out, request, head) != NULL;
+}
+
+static void the_straight_way_says_the_same(void **state)
+{
+    (void)state;
+    spi_reply_head head = usual_head();
+    for (int64_t len = 0; len < INT64_MAX / 11; len = len * 10 + 9) {
+        char out[SPI_REPLY_USUAL_MAX];
+        head.content_length = len;
+        char *end = spi_reply_put_usual(out, &usual_request, &head);
+        assert_non_null(end);
+        *end = '\0';
+        expect(1, SPI_METHOD_GET, &head, false, out);
+    }
+}
+
+static void the_straight_way_knows_what_is_usual_only(void **state)
+{
+    (void)state;
+    const spi_request_head old = { .minor_version = 0 },
+                           head_request = { .minor_version = 1, .method = SPI_METHOD_HEAD };
+    spi_reply_head head = usual_head();
+    assert_true(is_usual(&usual_request, &head));
+    assert_false(is_usual(&old, &head));
+    assert_false(is_usual(&head_request, &head));
+    head = usual_head();
+    head.status = 404;
+    assert_false(is_usual(&usual_request, &head));
+    head = usual_head();
+    head.reason = "Fine";
+    assert_false(is_usual(&usual_request, &head));
+    head = usual_head();
+    head.ready = NULL;
+    assert_false(is_usual(&usual_request, &head));
+    head = usual_head();
+    head.close = true;
+    assert_false(is_usual(&usual_request, &head));
+    head = usual_head();
+    head.content_length = -1;
+    assert_false(is_usual(&usual_request, &head));
+    head = usual_head();
+    head.field_count = sizeof fields / sizeof *fields;
+    head.fields = fields;
+    assert_false(is_usual(&usual_request, &head));
+}
+
+static void the_straight_way_ends_where_its_room_does(void **state)
+{
+    (void)state;
+    static char value[SPI_REPLY_USUAL_MAX];
+    spi_field lines[] = { { "A", "b", 1, 1 }, { "B", value, 1, 0 } };
+    spi_reply_head head = usual_head();
+    head.fields = lines;
+    memset(value, 'v', sizeof value);
+    size_t longest = 0;
+    for (uint32_t len = 3000; len < sizeof value; len++) {
+        char *out = malloc(SPI_REPLY_USUAL_MAX); /* a sanitizer sees what goes beyond it */
+        assert_non_null(out);
+        lines[1].value_len = len;
+        if (spi_reply_put_usual(out, &usual_request, &head))
+            longest = len;
+        free(out);
+    }
+    assert_in_range(longest, 3800, SPI_REPLY_USUAL_MAX - 100);
+    head.ready_len = SPI_REPLY_USUAL_MAX;
+    assert_false(is_usual(&usual_request, &head));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +226,9 @@ int main(void)
         cmocka_unit_test(ready_lines_take_the_place_of_fields),
         cmocka_unit_test(an_upgrade_says_so),
         cmocka_unit_test(counts_the_body),
+        cmocka_unit_test(the_straight_way_says_the_same),
+        cmocka_unit_test(the_straight_way_knows_what_is_usual_only),
+        cmocka_unit_test(the_straight_way_ends_where_its_room_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -292,6 +292,54 @@ static int call_in_shield(void *arg)
     return defer_and_abort(arg);
 }
 
+static int then_result;
+
+/* May be ended by an abort itself. */
+static int note_then(void *arg, int result)
+{
+    (void)arg;
+    then_result = result;
+    note("t");
+    assert_int_equal(spout_deadline_left_ms(), SPOUT_NONE);
+    static char d[] = "e";
+    spout_defer(deferred_note, d);
+    spout_yield();
+    if (result == SPOUT_EFAILED)
+        spout_abort();
+    return 0;
+}
+
+static int abort_behind_a_shield(void *arg)
+{
+    spout_deadline_set_ms(10);
+    return spout_shield(defer_and_abort, arg);
+}
+
+static void run_then(spout_task_fn *fn, void *arg)
+{
+    const spi_task_start start = { .name = "then", .fn = fn, .then = note_then, .arg = arg };
+    trace[0] = '\0';
+    assert_int_equal(spi_task_run(loop, &start, NULL), 0);
+    settle();
+}
+
+static void then_follows_however_the_function_ends(void **state)
+{
+    (void)state;
+    char reason[] = "reason";
+    for (int i = 0; i < 3; i++) { /* on the same stack, whatever has happened there */
+        run_then(note_around_yield, reason);
+        assert_int_equal(then_result, 0);
+        assert_string_equal(trace, "reasonreasonte");
+        run_then(abort_behind_a_shield, reason);
+        assert_int_equal(then_result, SPOUT_EPROTO);
+        assert_string_equal(trace, "dte");
+        run_then(abort_behind_a_shield, NULL);
+        assert_int_equal(then_result, SPOUT_EFAILED);
+        assert_string_equal(trace, "dte");
+    }
+}
+
 static int shield_then_abort(void *arg)
 {
     static char s[] = "s";
@@ -486,6 +534,7 @@ int main(void)
         traced(deferred_calls_run_after_cancellation),
         traced(abort_ends_the_task),
         traced(abort_unwinds_to_the_innermost_call),
+        traced(then_follows_however_the_function_ends),
         traced(abort_in_a_deferred_call_ends_that_only),
         traced(many_thousands_sleep),
         traced(a_maximum_of_tasks_is_an_error),

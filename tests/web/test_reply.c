@@ -39,6 +39,25 @@ static int fields(spout_request *r)
     return spout_write(r, "x");
 }
 
+/* Leaves X-Kept in the third place of what the next request takes over. */
+static int fields_of_its_own(spout_request *r)
+{
+    assert_int_equal(spout_clear_header(r, "Server"), 0);
+    assert_int_equal(spout_clear_header(r, "Date"), 0);
+    assert_int_equal(spout_clear_header(r, "Content-Type"), 0);
+    assert_int_equal(spout_set_header(r, "X-One", "1"), 0);
+    assert_int_equal(spout_set_header(r, "X-Two", "2"), 0);
+    assert_int_equal(spout_set_header(r, "X-Kept", "old"), 0);
+    return spout_write(r, "x");
+}
+
+static int one_usual_field_less(spout_request *r)
+{
+    assert_int_equal(spout_add_header(r, "X-Kept", "new"), 0);
+    assert_int_equal(spout_clear_header(r, "Content-Type"), 0);
+    return spout_write(r, "x");
+}
+
 static int bad_fields(spout_request *r)
 {
     assert_int_equal(spout_set_header(r, "X-A", "a\r\nSet-Cookie: x"), SPOUT_EINVAL);
@@ -184,6 +203,8 @@ static const spout_route routes[] = {
     { "/", &(const spout_handler){ .get = plain } },
     { "/empty", &(const spout_handler){ .get = empty } },
     { "/fields", &(const spout_handler){ .get = fields } },
+    { "/fields-of-its-own", &(const spout_handler){ .get = fields_of_its_own } },
+    { "/one-usual-field-less", &(const spout_handler){ .get = one_usual_field_less } },
     { "/bad-fields", &(const spout_handler){ .get = bad_fields } },
     { "/status", &(const spout_handler){ .get = status } },
     { "/no-content", &(const spout_handler){ .get = no_content } },
@@ -251,6 +272,18 @@ static void headers_replace_repeat_and_vanish(void **state)
     for (size_t i = 0; i < reply->field_count; i++)
         many += strcmp(reply->fields[i].name, "X-Many") == 0;
     assert_int_equal(many, 2);
+}
+
+/* The usual fields aren't the reply's own until one is changed: what lay in their places before must
+   not be looked at. */
+static void usual_fields_can_be_cleared(void **state)
+{
+    (void)state;
+    kit_expect_field(kit_get("/fields-of-its-own"), "X-Kept", "old");
+    const spi_memory_reply *reply = kit_get("/one-usual-field-less");
+    kit_expect_field(reply, "X-Kept", "new");
+    kit_expect_field(reply, "Content-Type", NULL);
+    assert_int_equal(reply->status, 200);
 }
 
 static void what_no_head_may_hold_is_refused(void **state)
@@ -418,6 +451,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_plain_reply, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_reply, set_up, tear_down),
         cmocka_unit_test_setup_teardown(headers_replace_repeat_and_vanish, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(usual_fields_can_be_cleared, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_no_head_may_hold_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_reply_can_begin_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(status_and_reason, set_up, tear_down),

@@ -60,6 +60,31 @@ static void expect(const char *path, long route)
         fail_msg("%s", path);
 }
 
+/* A sealed table answers at once where nothing earlier may match, and as before in any case. */
+static void what_is_sealed_stays_right(void **state)
+{
+    (void)state;
+    add("/a/[0-9]+");
+    add("/a/{name}");
+    add("/a/7");
+    add("/a/x");
+    add("/b");
+    add("/b");
+    add("/.*");
+    add("/c");
+    spi_router_seal(&router, arena);
+    assert_null(spi_router_find_exact(&router, "/a/7", 4));
+    assert_null(spi_router_find_exact(&router, "/a/x", 4));
+    assert_null(spi_router_find_exact(&router, "/c", 2));
+    assert_null(spi_router_find_exact(&router, "/b/", 3));
+    assert_null(spi_router_find_exact(&router, "", 0));
+    assert_ptr_equal(spi_router_find_exact(&router, "/b", 2), &handlers[4]);
+    expect("/a/7", 0);
+    expect("/a/x", 1);
+    expect("/b", 4);
+    expect("/c", 6);
+}
+
 static void order_decides_between_plain_routes_and_expressions(void **state)
 {
     (void)state;
@@ -150,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             order_decides_between_plain_routes_and_expressions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_sealed_stays_right, set_up, tear_down),
         cmocka_unit_test_setup_teardown(captures_are_decoded_texts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(paths_are_matched_as_received, set_up, tear_down),
         cmocka_unit_test_setup_teardown(
