@@ -126,6 +126,14 @@ class Docs(LintCase):
     def test_dead_link(self):
         self.assertFails("docs", self.tree("```c\n" + HELLO + "```\n[gone](docs/gone.md)\n"), "leads to docs/gone.md")
 
+    def test_name_that_no_header_has(self):
+        page = "```c\n" + HELLO + "```\nCall `spout_sleep` or `spout_sleep_ms`; `spout_sleep_` is a prefix.\n"
+        header = {"include/spout/task.h": "int spout_sleep(void);\n"}
+        self.assertFails("docs", self.tree(page, **header), "README.md:4: no header has spout_sleep_ms")
+        self.assertPasses("docs", self.tree(page.replace("_ms", ""), **header))
+        header["include/spout/task.h"] += "/* like spout_snooze */\n"
+        self.assertFails("docs", self.tree(page.replace("_ms", ""), **header), "include/spout/task.h:2: no header has spout_snooze")
+
     def test_machine_path(self):
         self.assertFails("docs", self.tree(**{"notes.txt": "see /" + "home/someone/x\n"}), "notes.txt:1")
 
