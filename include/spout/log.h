@@ -3,8 +3,8 @@
  * process; a loop may have one of its own (`.log_sink` of spout_loop_options).
  *
  * A line reads `[I 261122 06:32:13 general] listening on 127.0.0.1:8888`, and ` [id]` behind it for
- * what a request with an id has logged. Control characters in a
- * message are escaped, so a message is always one line. Below the level nothing is formatted.
+ * what a request with an id has logged. Control characters in a message are escaped (\n, \x1b), so a
+ * message is always one line. Below the level nothing is formatted.
  */
 #ifndef SPOUT_LOG_H
 #define SPOUT_LOG_H
@@ -54,8 +54,9 @@ typedef struct spout_log_sink {
 SPOUT_API void spout_log_set_sink(const spout_log_sink *sink);
 
 /* What the default sink writes for a record: the line above, or a JSON object in a line of its own
-   with level, logger, time (RFC 3339, UTC), message and request_id; an access log that is JSON already
-   (.access_log) gets level and logger into its own objects. */
+   with level, logger, time (RFC 3339, UTC), message and request_id, in which JSON's own escapes are
+   the only ones; an access log that is JSON already (.access_log) gets level and logger into its own
+   objects. */
 typedef enum spout_log_format { SPOUT_LOG_TEXT, SPOUT_LOG_JSON } spout_log_format;
 SPOUT_API void spout_log_set_format(spout_log_format format); /* default SPOUT_LOG_TEXT */
 

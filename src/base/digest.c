@@ -74,6 +74,8 @@ void spi_hmac_sha1(unsigned char out[20], spout_bytes key, spout_bytes data)
     compute_hmac(out, 20, "SHA1", key, data);
 }
 
+enum { SHORT = 16 }; /* up to here a hash is a few multiplications, without a loop */
+
 static void store(unsigned char out[16], XXH128_hash_t hash)
 {
     XXH128_canonical_t canonical;
@@ -89,11 +91,20 @@ __attribute__((noinline)) static void hash_long(unsigned char out[16], const voi
 
 void spi_content_hash(unsigned char out[16], const void *data, size_t len)
 {
-    enum { SHORT = 16 }; /* up to here the hash is a few multiplications, without a loop */
     if (len > SHORT)
         hash_long(out, data, len);
     else
         store(out, XXH3_128bits(data, len));
+}
+
+__attribute__((noinline)) static uint64_t hash64_long(const void *data, size_t len)
+{
+    return XXH3_64bits_withSeed(data, len, 0);
+}
+
+uint64_t spi_content_hash64(const void *data, size_t len)
+{
+    return len > SHORT ? hash64_long(data, len) : XXH3_64bits(data, len);
 }
 
 struct spi_content_hasher {
@@ -138,6 +149,14 @@ void spi_content_hasher_finish(spi_content_hasher *hasher, unsigned char *out)
     XXH3_freeState(hasher->state);
     EVP_MD_CTX_free(hasher->sha256);
     spi_free(hasher);
+}
+
+uint64_t spi_content_hasher_finish64(spi_content_hasher *hasher)
+{
+    uint64_t hash = XXH3_64bits_digest(hasher->state);
+    XXH3_freeState(hasher->state);
+    spi_free(hasher);
+    return hash;
 }
 
 uint64_t spi_hash64(const void *data, size_t len, uint64_t seed)

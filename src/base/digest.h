@@ -20,6 +20,10 @@ void spi_content_hasher_feed(spi_content_hasher *hasher, const void *data, size_
 /* And frees it. 16 bytes, or 32 of SHA-256. */
 void spi_content_hasher_finish(spi_content_hasher *hasher, unsigned char *out);
 
+/* XXH3, 64 bits: enough to tell one version of a page from the next. */
+uint64_t spi_content_hash64(const void *data, size_t len);
+uint64_t spi_content_hasher_finish64(spi_content_hasher *hasher); /* not of SHA-256; frees it */
+
 uint64_t spi_hash64(const void *data, size_t len, uint64_t seed);
 
 /* From the system's generator; aborts where there is none. */

@@ -20,11 +20,11 @@
 enum { HELD_BACK_MAX = 32 * 1024 };
 
 atomic_int spi_log_level = SPOUT_LOG_INFO;
+atomic_bool spi_log_unflushed; /* set with the lock held */
 static _Atomic(int64_t (*)(void)) wall_clock;
 
 /* Guards everything below it. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static atomic_bool unflushed;
 static spout_log_format log_format = SPOUT_LOG_TEXT;
 static char held_back[HELD_BACK_MAX];
 static size_t held_back_len;
@@ -110,11 +110,11 @@ static void format_time(time_t second)
     prefix_second = second;
 }
 
-static void write_json(const spout_log_record *record)
+static void write_json(const spout_log_record *record, const char *raw)
 {
     spi_buffer line;
     spi_buffer_init(&line, SIZE_MAX);
-    spi_log_json_line(&line, record);
+    spi_log_json_line(&line, record, raw);
     hold_back(spi_buffer_head(&line), spi_buffer_len(&line));
     spi_buffer_release(&line);
 }
@@ -141,11 +141,12 @@ static void write_text(const spout_log_record *record, size_t len)
     hold_back("\n", 1);
 }
 
-/* `len` is the message's. */
-static void write_line(const spout_log_record *record, size_t len)
+/* `len` is the message's; `raw` is what it was before it was escaped, which JSON does in its own
+   way, or NULL. */
+static void write_line(const spout_log_record *record, size_t len, const char *raw)
 {
     if (log_format == SPOUT_LOG_JSON)
-        write_json(record);
+        write_json(record, raw);
     else
         write_text(record, len);
     if (record->level >= SPOUT_LOG_ERROR)
@@ -155,7 +156,7 @@ static void write_line(const spout_log_record *record, size_t len)
 static void default_write(void *self, const spout_log_record *record)
 {
     (void)self;
-    write_line(record, strlen(record->message));
+    write_line(record, strlen(record->message), NULL);
 }
 
 static const spout_log_sink default_sink = { .write = default_write, .flush = default_flush };
@@ -164,7 +165,7 @@ static spout_log_sink sink = { .write = default_write, .flush = default_flush };
 /* With the lock held. */
 static void flush_sink(void)
 {
-    if (!atomic_exchange_explicit(&unflushed, false, memory_order_relaxed) || !sink.flush)
+    if (!atomic_exchange_explicit(&spi_log_unflushed, false, memory_order_relaxed) || !sink.flush)
         return;
     bool nested = in_sink;
     in_sink = true;
@@ -194,7 +195,7 @@ void spout_log_flush(void)
 {
     if (!in_sink)
         flush_own();
-    if (in_sink || !atomic_load_explicit(&unflushed, memory_order_relaxed))
+    if (in_sink || !atomic_load_explicit(&spi_log_unflushed, memory_order_relaxed))
         return;
     pthread_mutex_lock(&lock);
     flush_sink();
@@ -327,8 +328,8 @@ static void deliver_own(const spout_log_record *record)
     own_sink->unflushed = true;
 }
 
-/* `len` is the message's. */
-static void deliver(const spout_log_record *record, size_t len)
+/* As write_line. */
+static void deliver(const spout_log_record *record, size_t len, const char *raw)
 {
     if (own_sink) {
         deliver_own(record);
@@ -339,11 +340,11 @@ static void deliver(const spout_log_record *record, size_t len)
     if (sink.write) {
         in_sink = true;
         if (sink.write == default_write)
-            write_line(record, len);
+            write_line(record, len, raw);
         else
             sink.write(sink.self, record);
         in_sink = false;
-        atomic_store_explicit(&unflushed, true, memory_order_relaxed);
+        atomic_store_explicit(&spi_log_unflushed, true, memory_order_relaxed);
     }
     pthread_mutex_unlock(&lock);
 }
@@ -356,14 +357,14 @@ static void log_line(
     if (logger != SPOUT_LOGGER_ACCESS)
         record.request_id = spi_context_current()->request_id;
     if (spi_is_plain(text, len)) {
-        deliver(&record, len);
+        deliver(&record, len, NULL);
         return;
     }
     bool utf8 = spi_is_utf8(text, len);
     char *escaped = needs_escape(text, utf8) ? escape(text, utf8) : NULL;
     if (escaped)
         record.message = escaped;
-    deliver(&record, strlen(record.message));
+    deliver(&record, strlen(record.message), escaped ? text : NULL);
     spi_free(escaped);
 }
 

@@ -1,5 +1,7 @@
 #include "base/log_json.h"
 
+#include "base/text.h"
+
 #include <spout/error.h>
 
 #include <stdio.h>
@@ -18,10 +20,10 @@ static void put_text(spi_buffer *out, const char *text)
 
 /* What needs an escape begins at `at`: its code point, and its length in bytes; -1: nothing does.
    The control characters beyond ASCII (C1) are among them. */
-static int escaped_at(const unsigned char *at, size_t *ret_len)
+static int escaped_at(const unsigned char *at, bool utf8, size_t *ret_len)
 {
     *ret_len = 1;
-    if (*at < 0x20 || *at == '"' || *at == '\\' || *at == 0x7F)
+    if (*at < 0x20 || *at == '"' || *at == '\\' || *at == 0x7F || (!utf8 && *at >= 0x80))
         return *at;
     *ret_len = 2;
     return *at == 0xC2 && at[1] >= 0x80 && at[1] <= 0x9F ? at[1] : -1;
@@ -30,10 +32,11 @@ static int escaped_at(const unsigned char *at, size_t *ret_len)
 void spi_log_json_text(spi_buffer *out, const char *text, size_t max)
 {
     const char *from = text, *at = text;
+    bool utf8 = spi_is_utf8(text, strlen(text));
     spi_log_json_put(out, "\"", 1);
     while (*at && (size_t)(at - text) < max) {
         size_t len;
-        int c = escaped_at((const unsigned char *)at, &len);
+        int c = escaped_at((const unsigned char *)at, utf8, &len);
         if (c < 0) {
             at++;
             continue;
@@ -91,20 +94,20 @@ static bool is_object(const spout_log_record *record)
            record->message[len - 1] == '}';
 }
 
-void spi_log_json_line(spi_buffer *out, const spout_log_record *record)
+void spi_log_json_line(spi_buffer *out, const spout_log_record *record, const char *raw)
 {
     put_text(out, "{\"level\":\"");
     put_text(out, level_name(record->level));
     put_text(out, "\",\"logger\":\"");
     put_text(out, spi_log_logger_name(record->logger));
     put_text(out, "\",");
-    if (is_object(record)) {
+    if (!raw && is_object(record)) {
         put_text(out, record->message + 1);
     } else {
         put_text(out, "\"time\":");
         spi_log_json_time(out, record->time_us);
         put_text(out, ",\"message\":");
-        spi_log_json_text(out, record->message, SIZE_MAX);
+        spi_log_json_text(out, raw ? raw : record->message, SIZE_MAX);
         if (record->request_id) {
             put_text(out, ",\"request_id\":");
             spi_log_json_text(out, record->request_id, SIZE_MAX);

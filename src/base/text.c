@@ -136,37 +136,76 @@ static inline spi_utf8_state utf8_follow(spi_utf8_state state, unsigned char byt
     return missing ? expect(missing, 0x80, 0xBF) : SPI_UTF8_ACCEPT;
 }
 
+static inline bool follows(unsigned char byte)
+{
+    return (byte & 0xC0) == 0x80;
+}
+
+/* Of a character beyond ASCII that is all there and right; 0 for all else. */
+static inline size_t whole_character(const unsigned char *at, const unsigned char *end)
+{
+    ptrdiff_t left = end - at;
+    if (left < 2 || !follows(at[1]))
+        return 0;
+    unsigned upper = (at[0] & 0xFu) << 6 | (at[1] & 0x3Fu);
+    if (at[0] < 0xE0)
+        return at[0] >= 0xC2 ? 2 : 0;
+    if (left < 3 || !follows(at[2]))
+        return 0;
+    if (at[0] < 0xF0) /* neither overlong nor a surrogate */
+        return upper >= 0x800 >> 6 && upper >> 5 != 0xD800 >> 11 ? 3 : 0;
+    if (left < 4 || !follows(at[3]))
+        return 0;
+    return upper >= 0x10000 >> 12 && upper <= 0x10FFFF >> 12 ? 4 : 0;
+}
+
+static inline uint64_t word_at(const unsigned char *at)
+{
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    return word;
+}
+
+/* The first byte in memory that has a bit set. */
+static inline size_t first_byte(uint64_t word)
+{
+    bool is_little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+    return (size_t)(is_little ? __builtin_ctzll(word) : __builtin_clzll(word)) / 8;
+}
+
 static inline const unsigned char *skip_ascii(const unsigned char *at, const unsigned char *end)
 {
-    while (end - at >= 8) {
-        uint64_t word;
-        memcpy(&word, at, sizeof word);
-        if (word & UINT64_C(0x8080808080808080))
-            break;
-        at += 8;
+    const uint64_t high_bits = UINT64_C(0x8080808080808080);
+    const unsigned char *stop = at + (size_t)(end - at) / 32 * 32;
+    while (at < stop &&
+           !((word_at(at) | word_at(at + 8) | word_at(at + 16) | word_at(at + 24)) & high_bits))
+        at += 32;
+    for (; end - at >= 8; at += 8) {
+        uint64_t high = word_at(at) & high_bits;
+        if (high)
+            return at + first_byte(high);
     }
     while (at < end && *at < 0x80)
         at++;
     return at;
 }
 
+/* Whole characters where there are, byte by byte elsewhere. */
 spi_utf8_state spi_utf8_feed(spi_utf8_state state, const void *data, size_t len)
 {
-    if (len == 0 || state == SPI_UTF8_REJECT)
+    if (len == 0)
         return state;
     const unsigned char *at = data, *end = at + len;
-    while (at < end) {
-        if (state == SPI_UTF8_ACCEPT) {
-            if (*at < 0x80) {
-                at = skip_ascii(at, end);
-                continue;
-            }
-            state = utf8_lead(*at++);
-        } else {
+    while (at < end && state != SPI_UTF8_REJECT) {
+        size_t whole;
+        if (state != SPI_UTF8_ACCEPT)
             state = utf8_follow(state, *at++);
-        }
-        if (state == SPI_UTF8_REJECT)
-            return state;
+        else if (*at < 0x80)
+            at = skip_ascii(at, end);
+        else if ((whole = whole_character(at, end)) > 0)
+            at += whole;
+        else
+            state = utf8_lead(*at++);
     }
     return state;
 }
@@ -339,6 +378,19 @@ static void hex_encode_block(char *out, const unsigned char *at)
         high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     memcpy(out, &first, sizeof first);
     memcpy(out + sizeof first, &second, sizeof second);
+}
+
+void spi_hex_encode_u64(char out[16], uint64_t value)
+{
+    unsigned char big_endian[BLOCK_LEN] = { 0 };
+    for (int i = 0; i < 8; i++)
+        big_endian[i] = (unsigned char)(value >> (56 - 8 * i));
+    block bytes;
+    memcpy(&bytes, big_endian, sizeof bytes);
+    block nibbles = __builtin_shufflevector(
+        bytes >> 4 & 15, bytes & 15, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    block digits = hex_digits(nibbles);
+    memcpy(out, &digits, sizeof digits);
 }
 
 void spi_hex_encode(char *out, const void *data, size_t len)

@@ -36,14 +36,12 @@ bool spi_parse_uint(const char *text, size_t len, uint64_t max, uint64_t *ret_va
 bool spi_parse_hex(const char *text, size_t len, uint64_t max, uint64_t *ret_value);
 size_t spi_format_uint(char out[20], uint64_t value); /* no NUL; returns the digits' count */
 
-/* As memcpy, for short texts whose length only the caller knows: what is too short for a block is
-   copied as two halves that overlap. Returns the end. */
-static inline char *spi_put(char *out, const char *text, size_t len)
+/* As memcpy, for short texts whose length only the caller knows, and without a call: what is too
+   short for a block is copied as two halves that overlap. Returns the end. */
+static inline char *spi_put_short(char *out, const char *text, size_t len)
 {
     char *end = out + len;
-    if (len > 64) {
-        memcpy(out, text, len);
-    } else if (len >= 16) {
+    if (len >= 16) {
         const char *last = text + len - 16;
         for (; text < last; text += 16, out += 16)
             memcpy(out, text, 16);
@@ -65,6 +63,15 @@ static inline char *spi_put(char *out, const char *text, size_t len)
             *out++ = *text++;
     }
     return end;
+}
+
+/* The same for any length. */
+static inline char *spi_put(char *out, const char *text, size_t len)
+{
+    if (len <= 64)
+        return spi_put_short(out, text, len);
+    memcpy(out, text, len);
+    return out + len;
 }
 #define SPI_PUT_LITERAL(out, literal) \
     ((char *)memcpy(out, literal, sizeof(literal) - 1) + sizeof(literal) - 1)
@@ -89,5 +96,6 @@ size_t spi_base64_encode(char *out, const void *data, size_t len);
    itself. */
 bool spi_base64_decode(char *out, size_t *ret_len, const char *text, size_t len);
 void spi_hex_encode(char *out, const void *data, size_t len); /* 2*len characters, no NUL */
+void spi_hex_encode_u64(char out[16], uint64_t value);        /* with leading zeros, no NUL */
 
 #endif

@@ -101,6 +101,13 @@ static void test_content_hash_in_one_or_in_pieces(void **state)
         spi_content_hasher_finish(hasher, pieces);
         assert_memory_equal(pieces, whole, 16);
     }
+    for (size_t len = 0; len < sizeof data; len = len * 3 / 2 + 1) {
+        spi_content_hasher *hasher = spi_content_hasher_new();
+        spi_content_hasher_feed(hasher, data, len / 3);
+        spi_content_hasher_feed(hasher, data + len / 3, len - len / 3);
+        assert_int_equal(spi_content_hasher_finish64(hasher), spi_content_hash64(data, len));
+    }
+    assert_int_equal(spi_content_hash64("", 0), UINT64_C(0x2D06800538D394C2));
     spi_content_hash(empty, "", 0);
     assert_string_equal(hex(empty, 16), "99aa06d3014798d86001c324468d497f");
 }

@@ -288,7 +288,10 @@ static void log_objects(void)
     spi_log_info("a \"quoted\" \\ %s", "\xC3\xA9");
     spout_log_warning("second\nline\xC2\x85");
     spout_log(SPOUT_LOGGER_ACCESS, SPOUT_LOG_INFO, "200 GET /");
+    spout_log_info("\x1b[31mred\x7f\t");
+    spout_log_info("torn \xC3\n");
     spout_log(SPOUT_LOGGER_ACCESS, SPOUT_LOG_INFO, "{\"status\":200}");
+    spout_log(SPOUT_LOGGER_ACCESS, SPOUT_LOG_INFO, "{\"status\":200}\n{}");
     spout_log_info("{\"not\":\"ours\"}");
     spout_log_set_format(SPOUT_LOG_TEXT);
     spi_log_info("text again");
@@ -302,9 +305,15 @@ static void test_lines_may_be_objects(void **state)
         "{\"level\":\"info\",\"logger\":\"general\"," TIME
         "\"message\":\"a \\\"quoted\\\" \\\\ \xC3\xA9\"}\n"
         "{\"level\":\"warning\",\"logger\":\"application\"," TIME
-        "\"message\":\"second\\\\nline\\\\xc2\\\\x85\"}\n"
+        "\"message\":\"second\\u000aline\\u0085\"}\n"
         "{\"level\":\"info\",\"logger\":\"access\"," TIME "\"message\":\"200 GET /\"}\n"
+        "{\"level\":\"info\",\"logger\":\"application\"," TIME
+        "\"message\":\"\\u001b[31mred\\u007f\\u0009\"}\n"
+        "{\"level\":\"info\",\"logger\":\"application\"," TIME
+        "\"message\":\"torn \\u00c3\\u000a\"}\n"
         "{\"level\":\"info\",\"logger\":\"access\",\"status\":200}\n"
+        "{\"level\":\"info\",\"logger\":\"access\"," TIME
+        "\"message\":\"{\\\"status\\\":200}\\u000a{}\"}\n"
         "{\"level\":\"info\",\"logger\":\"application\"," TIME
         "\"message\":\"{\\\"not\\\":\\\"ours\\\"}\"}\n"
         "[I 261126 09:32:13 general] text again\n");

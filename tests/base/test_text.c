@@ -84,6 +84,26 @@ static void test_numbers(void **state)
     assert_false(parses("65536", 65535, 0));
 }
 
+static void test_hex_of_a_number(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t value;
+        const char *text;
+    } cases[] = {
+        { 0, "0000000000000000" },
+        { 0xAB, "00000000000000ab" },
+        { UINT64_C(0x0123456789ABCDEF), "0123456789abcdef" },
+        { UINT64_C(0xF0E1D2C3B4A59687), "f0e1d2c3b4a59687" },
+        { UINT64_MAX, "ffffffffffffffff" },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char out[17] = "................";
+        spi_hex_encode_u64(out, cases[i].value);
+        assert_string_equal(out, cases[i].text);
+    }
+}
+
 static void test_hex_numbers(void **state)
 {
     (void)state;
@@ -382,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_prefix_and_equality),
         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_hex_numbers),
+        cmocka_unit_test(test_hex_of_a_number),
         cmocka_unit_test(test_format_uint),
         cmocka_unit_test(test_utf8_every_short_sequence),
         cmocka_unit_test(test_utf8_every_code_point),
