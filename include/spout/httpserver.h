@@ -66,6 +66,10 @@ typedef struct spout_http_server_options {
        than Unix sockets, are not believed. NULL: whoever connects is. */
     const char *const *trusted_downstream;
     const char *protocol; /* what spout_protocol says: "http" or "https"; NULL: what is spoken */
+    /* Fields of the pages that the server writes by itself, since no handler has seen the request
+       (400, 408, 414, 417, 431, 501, 503, 505): "Access-Control-Allow-Origin: *" and such. Ended by
+       NULL, copied; 8 at most. */
+    const char *const *error_headers;
     void *reserved[4];
 } spout_http_server_options;
 

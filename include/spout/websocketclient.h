@@ -92,7 +92,7 @@ typedef struct spout_websocket_outcome {
     int status;     /* HTTP, of a handshake that failed; 0: none came */
     int error;    /* SPOUT_E…, with the error set, of a connection that could not be made; or 0 */
     int failures; /* in a row */
-    int64_t retry_after_ms; /* what the server asks for, -1: nothing */
+    int64_t retry_after_ms; /* what the server asks for, up to a day; -1: nothing */
 } spout_websocket_outcome;
 
 typedef struct spout_websocket_stay_options {

@@ -207,10 +207,8 @@ void spi_connection_enter(spi_connection *connection)
 /* Idle, reading, and nothing is left to do: as settle would find it. */
 static bool is_settled(const spi_connection *connection)
 {
-    const spout_transport *transport = &connection->transport;
     return connection->state == SPI_CONNECTION_IDLE && !connection->left_over &&
-           transport->reading && !transport->eof && !transport->pressed &&
-           !connection->server->draining;
+           spi_transport_is_well(&connection->transport) && !connection->server->draining;
 }
 
 __attribute__((noinline)) static void leave_unsettled(spi_connection *connection)
@@ -233,14 +231,34 @@ void spi_connection_leave(spi_connection *connection)
     }
 }
 
+/* Nothing is left to do: as settle would find it. */
+static bool is_settled_tunnel(const spi_connection *connection)
+{
+    return connection->state == SPI_CONNECTION_TUNNEL && !connection->left_over &&
+           !spi_tunnel_owes(connection) && spi_list_is_empty(&connection->timeout.node);
+}
+
+/* Not inlined, so that each of the two ways saves no more registers than it needs. */
+__attribute__((noinline)) static void take_tunnel_data(
+    spi_connection *connection, char *data, size_t len)
+{
+    spi_connection_enter(connection);
+    spi_tunnel_take(connection, data, len);
+    if (connection->depth == 1 && is_settled_tunnel(connection))
+        connection->depth = 0;
+    else
+        spi_connection_leave(connection);
+}
+
 static void on_data(spout_transport *transport, char *data, size_t len)
 {
     spi_connection *connection = of_transport(transport);
+    if (connection->state == SPI_CONNECTION_TUNNEL) {
+        take_tunnel_data(connection, data, len);
+        return;
+    }
     spi_connection_enter(connection);
-    if (connection->state == SPI_CONNECTION_TUNNEL)
-        spi_tunnel_take(connection, data, len);
-    else
-        spi_connection_take(connection, data, len);
+    spi_connection_take(connection, data, len);
     spi_connection_leave(connection);
 }
 

@@ -66,12 +66,12 @@ typedef struct spi_http1_exchange {
     size_t skipped;
     int64_t since_ms, waited_ms; /* the wait for the body: when it began, and what was before */
     int error_status; /* of a request that can't be completed: 400, 408, 413 …; 0: nothing wrong */
+    bool continued;   /* 100 was sent, or is not wanted any more */
     bool unread : 1;  /* the body's end has not been reached */
     bool failed : 1;  /* it never will be: the connection ends behind the reply */
-    bool continued : 1; /* 100 was sent, or is not wanted any more */
-    bool reading : 1;   /* a coroutine is in read_more */
-    bool is_gzip : 1;   /* the body is to be inflated */
-    spi_reply reply;    /* from its head on; nothing is in here before, nor in base.head */
+    bool reading : 1; /* a coroutine is in read_more */
+    bool is_gzip : 1; /* the body is to be inflated */
+    spi_reply reply;  /* from its head on; nothing is in here before, nor in base.head */
 } spi_http1_exchange;
 
 /* The two-way end of an upgraded connection. Begins like an exchange, which it stands for after

@@ -23,6 +23,8 @@ static void send_page(spi_connection *connection, const spi_request_head *reques
 {
     spi_error_page page;
     spi_error_page_make(&page, connection->transport.loop, status);
+    if (connection->server)
+        spi_error_page_add(&page, &connection->server->error_fields);
     spi_reply reply;
     spi_reply_begin(&reply, request, &page.head, true);
     if (spi_connection_write_head(connection, &reply, &page.head, NULL) == 0 && !reply.bodiless)

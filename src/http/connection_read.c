@@ -109,9 +109,8 @@ static inline spi_http1_exchange *begin_exchange(spi_connection *connection, spi
     copy_blank(base, &server->blank);
     clear_own(exchange);
     base->arena = arena;
-    base->started_us = spi_loop_now(transport->loop) * 1000;
     base->peer = &connection->peer;
-    if (transport->ops->prepare && spi_transport_is_tls(transport))
+    if (transport->ops->flush && spi_transport_is_tls(transport))
         base->protocol = "https";
     exchange->connection = connection;
     spi_timeout_init(&exchange->timeout);

@@ -95,10 +95,28 @@ int spi_http1_tunnel_write_blob(spi_exchange *exchange, struct spi_blob *blob)
     return spi_transport_write_blob(&spi_connection_of(exchange)->transport, blob);
 }
 
-static size_t tunnel_pending(const spi_exchange *exchange)
+static spout_transport *transport_of(const spi_exchange *exchange)
 {
     const spi_tunnel_end *end = (const spi_tunnel_end *)(const void *)exchange;
-    return spi_transport_pending(&end->connection->transport);
+    return &end->connection->transport;
+}
+
+static char *tunnel_reserve(spi_exchange *exchange, size_t len, size_t max)
+{
+    spout_transport *transport = transport_of(exchange);
+    if (transport->output || spi_transport_pending(transport) + len > max)
+        return NULL;
+    return spi_transport_reserve(transport, len);
+}
+
+static void tunnel_commit(spi_exchange *exchange, size_t len)
+{
+    spi_transport_commit(transport_of(exchange), len);
+}
+
+static size_t tunnel_pending(const spi_exchange *exchange)
+{
+    return spi_transport_pending(transport_of(exchange));
 }
 
 void spi_http1_tunnel_pause(spi_exchange *exchange)
@@ -248,6 +266,8 @@ const spi_exchange_ops spi_tunnel_end_ops = {
     .pending = tunnel_pending,
     .tunnel_write = spi_http1_tunnel_write,
     .tunnel_write_blob = spi_http1_tunnel_write_blob,
+    .tunnel_reserve = tunnel_reserve,
+    .tunnel_commit = tunnel_commit,
     .tunnel_pause = spi_http1_tunnel_pause,
     .tunnel_resume = spi_http1_tunnel_resume,
     .tunnel_flush = spi_http1_tunnel_flush,

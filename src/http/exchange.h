@@ -96,6 +96,11 @@ typedef struct spi_exchange_ops {
         spi_exchange *exchange, const spi_reply_head *head, const spi_tunnel *tunnel, void *self);
     int (*tunnel_write)(spi_exchange *exchange, const spout_bytes *pieces, int count);
     int (*tunnel_write_blob)(spi_exchange *exchange, struct spi_blob *blob);
+    /* As tunnel_write, in place: room for `len` bytes (<= 16 KiB), if nothing is queued and no more
+       than `max` bytes are gathered with them, else NULL; commit what was used, with nothing else
+       done in between. NULL both: it can't be had. */
+    char *(*tunnel_reserve)(spi_exchange *exchange, size_t len, size_t max);
+    void (*tunnel_commit)(spi_exchange *exchange, size_t len);
     void (*tunnel_pause)(spi_exchange *exchange);
     void (*tunnel_resume)(spi_exchange *exchange);
     void (*tunnel_flush)(spi_exchange *exchange);
@@ -158,8 +163,7 @@ struct spi_exchange {
     void *service_self;
     spi_arena *arena; /* the request's memory; reset on release */
     spi_request_head head;
-    spout_bytes body;   /* complete in WHOLE mode; NUL-terminated */
-    int64_t started_us; /* monotonic, when the head was complete (turn's clock) */
+    spout_bytes body; /* complete in WHOLE mode; NUL-terminated */
     /* 413 beyond; in STREAM mode it may change until the read that it concerns */
     uint64_t max_body;
     int64_t body_timeout_ms;

@@ -379,7 +379,6 @@ static spi_memory_exchange *new_exchange(
     SPI_BUG_IF(!base->loop, "an exchange in memory without a loop");
     base->arena = spi_arena_pool_take(spi_loop_arenas(base->loop));
     base->body.data = "";
-    base->started_us = spi_loop_now(base->loop) * 1000;
     base->max_body = request->max_body ? request->max_body : 100 * 1024 * 1024;
     base->body_timeout_ms = SPOUT_NONE;
     base->protocol = "http";

@@ -1,7 +1,6 @@
 #include "http/frame.h"
 
 #include "base/memory.h"
-#include "http/scan.h"
 
 enum { FIN = 0x80, RSV1 = 0x40, RSV2_3 = 0x30, OPCODE = 0x0F, MASKED = 0x80, LENGTH = 0x7F };
 enum { LENGTH_16 = 126, LENGTH_64 = 127, MAX_CONTROL = 125 };
@@ -31,27 +30,55 @@ bool spi_close_code_is_valid(unsigned code)
     return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014);
 }
 
+enum { BLOCK_LEN = 16, STEP_LEN = 4 * BLOCK_LEN };
+typedef uint64_t block __attribute__((vector_size(BLOCK_LEN)));
+
+static inline void mask_block(char *out, const char *data, block key)
+{
+    block bytes;
+    memcpy(&bytes, data, sizeof bytes);
+    bytes ^= key;
+    memcpy(out, &bytes, sizeof bytes);
+}
+
+/* Less than a block; `len` is a constant. */
+static inline size_t mask_part(char *out, const char *data, size_t len, uint64_t key)
+{
+    uint64_t bytes = 0;
+    memcpy(&bytes, data, len);
+    bytes ^= key;
+    memcpy(out, &bytes, len);
+    return len;
+}
+
+char *spi_frame_mask_to(char *out, const char *data, size_t len, const uint8_t mask[4])
+{
+    uint64_t key;
+    memcpy(&key, mask, 4);
+    memcpy((char *)&key + 4, mask, 4);
+    const size_t steps_len = len - len % STEP_LEN;
+    size_t at = 0;
+    for (; at < steps_len; at += STEP_LEN)
+        for (size_t i = at; i < at + STEP_LEN; i += BLOCK_LEN)
+            mask_block(out + i, data + i, (block){ key, key });
+    for (; len - at >= BLOCK_LEN; at += BLOCK_LEN)
+        mask_block(out + at, data + at, (block){ key, key });
+    if (len & 8)
+        at += mask_part(out + at, data + at, 8, key);
+    if (len & 4)
+        at += mask_part(out + at, data + at, 4, key);
+    if (len & 2)
+        at += mask_part(out + at, data + at, 2, key);
+    if (len & 1)
+        out[at] = (char)(data[at] ^ mask[at & 3]);
+    return out + len;
+}
+
 void spi_frame_mask(char *data, size_t len, const uint8_t mask[4], unsigned at)
 {
-    char pattern[SPI_BLOCK_LEN];
-    for (unsigned i = 0; i < 4; i++)
-        pattern[i] = (char)mask[(at + i) & 3];
-    memcpy(pattern + 4, pattern, 4);
-    memcpy(pattern + 8, pattern, 8);
-    spi_block block = spi_block_load(pattern);
-    size_t done = 0;
-    for (; len - done >= SPI_BLOCK_LEN; done += SPI_BLOCK_LEN)
-        spi_block_store(data + done, spi_block_xor(spi_block_load(data + done), block));
-    if (len - done >= 8) {
-        uint64_t word, key;
-        memcpy(&word, data + done, sizeof word);
-        memcpy(&key, pattern, sizeof key);
-        word ^= key;
-        memcpy(data + done, &word, sizeof word);
-        done += 8;
-    }
-    for (; done < len; done++)
-        data[done] = (char)(data[done] ^ pattern[done & (SPI_BLOCK_LEN - 1)]);
+    const uint8_t turned[4] = { mask[at & 3], mask[(at + 1) & 3], mask[(at + 2) & 3],
+        mask[(at + 3) & 3] };
+    spi_frame_mask_to(data, data, len, turned);
 }
 
 static uint64_t read_big_endian(const uint8_t *at, size_t len)
@@ -259,6 +286,32 @@ static const char *take_head(spi_frame_parser *parser, const char *data, size_t 
             end_head(parser, parser->head);
     }
     return what;
+}
+
+bool spi_frame_try_whole(const char *data, size_t len, uint64_t max, spi_whole_message *ret_message)
+{
+    enum { SHORT_HEAD = 6, LONG_HEAD = 8 };
+    const uint8_t *head = (const uint8_t *)data;
+    if (len < LONG_HEAD || (head[0] != (FIN | SPI_OP_TEXT) && head[0] != (FIN | SPI_OP_BINARY)))
+        return false;
+    size_t payload = head[1] ^ MASKED, head_len = SHORT_HEAD; /* too much without the mask's bit */
+    if (payload == LENGTH_16) {
+        payload = (size_t)head[2] << 8 | head[3];
+        head_len = LONG_HEAD;
+        if (payload < LENGTH_16)
+            return false;
+    } else if (payload > LENGTH_16) {
+        return false;
+    }
+    if (payload > max || payload > len - head_len)
+        return false;
+    *ret_message = (spi_whole_message){
+        .frame_len = head_len + payload,
+        .payload = { data + head_len, payload },
+        .mask = head + head_len - 4,
+        .is_text = head[0] == (FIN | SPI_OP_TEXT),
+    };
+    return true;
 }
 
 /* The next piece of the payload, unmasked. */

@@ -80,6 +80,22 @@ size_t spi_frame_head(
 /* XORs in place; `at` is the position within the mask of data[0]. Never reads or writes outside
    data. */
 void spi_frame_mask(char *data, size_t len, const uint8_t mask[4], unsigned at);
+/* The same from the mask's start into another place, or data itself; returns the end of `out`. */
+char *spi_frame_mask_to(char *out, const char *data, size_t len, const uint8_t mask[4]);
+
+/* A message that came in one frame, as nearly all do: its payload is masked still. */
+typedef struct spi_whole_message {
+    size_t frame_len; /* with the head */
+    spout_bytes payload;
+    const uint8_t *mask;
+    bool is_text; /* not checked */
+} spi_whole_message;
+
+/* Whether the bytes, which stand between messages, begin with such a one from a client: all there,
+   not compressed, and of no more than `max` bytes. All else, faults included, is the parser's, which
+   knows nothing of what is taken this way. */
+bool spi_frame_try_whole(
+    const char *data, size_t len, uint64_t max, spi_whole_message *ret_message);
 
 /* Codes that may stand in a close frame (RFC 6455 §7.4, registered and 3000–4999). */
 bool spi_close_code_is_valid(unsigned code);

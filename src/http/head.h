@@ -85,6 +85,7 @@ typedef struct spi_request_head {
     bool keep_alive;      /* what the client asks for, Connection as a list, version's default */
     bool expect_continue; /* and there is a body to wait for */
     bool upgrade; /* Connection lists "upgrade" and there is an Upgrade field; never in HTTP/1.0 */
+    bool has_condition; /* an If-Match or If-None-Match is among the fields */
 } spi_request_head;
 
 /*

@@ -1,4 +1,4 @@
-#include "http/head.h"
+#include "http/head_try.h"
 
 #include "base/text.h"
 #include "http/framing.h"
@@ -10,11 +10,18 @@
  * that each rule is written out in one place (head_scan.c, head.c), and what it accepts is read
  * exactly as there: tests and a fuzzer compare the two.
  *
- * The copy is followed by a block of zeros: whole blocks can be read from any place in it, and
- * whatever runs towards its end stops there.
+ * The text is looked at in steps of 32 bytes, each of which gives a number with a bit for each odd
+ * byte: where the first of them is, a name or a value ends. The copy is followed by a step of
+ * zeros: whole steps can be read from any place in it, and whatever runs towards its end stops
+ * there.
+ *
+ * Compiled once for each kind of processor, under different names.
  */
+#ifndef SPI_HEAD_TRY
+#define SPI_HEAD_TRY spi_head_try_base
+#endif
 
-enum { MAX_LEN = 2048, MAX_FIELDS = 24 };
+enum { MAX_LEN = 2048, MAX_FIELDS = 24, STEP_LEN = 32 };
 
 typedef struct cursor {
     char *at;
@@ -23,40 +30,52 @@ typedef struct cursor {
     spi_request_head *head;
 } cursor;
 
-/* The first byte from `at` on that isn't plain text. */
-static inline char *skip_text(char *at)
+/* The bytes of the next step that are no plain text. */
+static inline uint32_t odd_in_text(const char *at)
 {
-    for (;; at += SPI_BLOCK_LEN) {
-        uint32_t odd = (uint32_t)spi_unusual_16(at);
-        if (odd)
-            return at + spi_first_bit(odd);
-    }
+    uint32_t odd = 0;
+    for (int i = 0; i < STEP_LEN; i += SPI_BLOCK_LEN)
+        odd |= spi_unusual_block(at + i) << i;
+    return odd;
 }
 
-/* The first byte that isn't a letter or '-', which names mostly are made of. */
-static inline char *skip_name(char *at)
+/* Those that are no letter or '-', which names mostly are made of. */
+static inline uint32_t odd_in_name(const char *at)
 {
-    for (;; at += SPI_BLOCK_LEN) {
-        spi_block block = spi_block_load(at), hyphens = spi_block_equal(block, '-');
-        spi_block plain = spi_block_or(
-            spi_block_between(spi_block_lower(block), 'a', 'z'), hyphens);
-        uint32_t odd = spi_block_mask(plain) ^ SPI_BLOCK_ALL;
-        if (odd)
-            return at + spi_first_bit(odd);
+    uint32_t odd = 0;
+    for (int i = 0; i < STEP_LEN; i += SPI_BLOCK_LEN) {
+        spi_block block = spi_block_load(at + i);
+        spi_block others = spi_block_outside(block | 0x20, 'a', 'z');
+        odd |= spi_block_mask(spi_block_without(others, block == '-')) << i;
     }
+    return odd;
 }
 
-/* The first '?' or '#', or byte that isn't printable. */
-static inline char *skip_path(char *at)
+/* Those that are '?' or '#', or not printable. */
+static inline uint32_t odd_in_path(const char *at)
 {
-    for (;; at += SPI_BLOCK_LEN) {
-        spi_block block = spi_block_load(at);
-        spi_block marks = spi_block_or(spi_block_equal(block, '?'), spi_block_equal(block, '#'));
-        uint32_t odd = spi_block_mask(spi_block_between(block, '!', '~')) ^ SPI_BLOCK_ALL;
-        odd |= spi_block_mask(marks);
-        if (odd)
-            return at + spi_first_bit(odd);
+    uint32_t odd = 0;
+    for (int i = 0; i < STEP_LEN; i += SPI_BLOCK_LEN) {
+        spi_block block = spi_block_load(at + i), marks = (block == '?') | (block == '#');
+        odd |= spi_block_mask(spi_block_outside(block, '!', '~') | marks) << i;
     }
+    return odd;
+}
+
+static inline char *text_end(char *at)
+{
+    uint32_t odd;
+    while ((odd = odd_in_text(at)) == 0)
+        at += STEP_LEN;
+    return at + spi_first_bit_32(odd);
+}
+
+static inline char *path_end(char *at)
+{
+    uint32_t odd;
+    while ((odd = odd_in_path(at)) == 0)
+        at += STEP_LEN;
+    return at + spi_first_bit_32(odd);
 }
 
 static inline bool is_line_end(const char *at)
@@ -64,36 +83,39 @@ static inline bool is_line_end(const char *at)
     return memcmp(at, "\r\n", 2) == 0;
 }
 
-static inline size_t take_method(const char *text, spi_request_head *head)
+/* Returns where the target begins, or NULL. Not inlined, as what else is rare, so that the usual way
+   keeps its registers. */
+__attribute__((noinline)) static char *take_other_method(char *text, spi_request_head *head)
 {
-    head->method_text = text;
-    if (memcmp(text, "GET ", 4) == 0) {
-        head->method = SPI_METHOD_GET;
-        return 3;
-    }
     size_t len = 0;
     while (spi_is_token_char(text[len]))
         len++;
     head->method = spi_method_parse(text, len);
-    return len;
+    bool plain = len > 0 && memcmp(text + len, " /", 2) == 0;
+    return plain && head->method != SPI_METHOD_CONNECT ? text + len + 1 : NULL;
 }
 
-static bool take_request_line(cursor *c, const spi_head_limits *limits)
+static inline char *take_method(char *text, spi_request_head *head)
 {
-    char *text = c->at;
+    head->method_text = text;
+    if (memcmp(text, "GET /", 5) != 0)
+        return take_other_method(text, head);
+    head->method = SPI_METHOD_GET;
+    return text + 4;
+}
+
+static inline bool take_request_line(cursor *c)
+{
     spi_request_head *head = c->head;
-    size_t method_len = take_method(text, head);
-    char *target = text + method_len + 1;
-    if (method_len == 0 || target[-1] != ' ' || target[0] != '/' ||
-        head->method == SPI_METHOD_CONNECT)
+    char *target = take_method(c->at, head);
+    if (!target)
         return false;
-    char *mark = skip_path(target), *end = mark;
+    char *mark = path_end(target), *end = mark;
     while (*end == '?')
-        end = skip_path(end + 1);
-    if (memcmp(end, " HTTP/1.1\r\n", 11) != 0 ||
-        (size_t)(end - text) + sizeof "HTTP/1.1" > limits->max_line)
+        end = path_end(end + 1);
+    if (memcmp(end, " HTTP/1.1\r\n", 11) != 0)
         return false;
-    text[method_len] = '\0';
+    target[-1] = '\0';
     *end = '\0';
     head->target = (spout_bytes){ target, (size_t)(end - target) };
     head->path_len = (size_t)(mark - target);
@@ -104,49 +126,42 @@ static bool take_request_line(cursor *c, const spi_head_limits *limits)
     return true;
 }
 
-/* A line with a plain name and a value that is neither empty nor has odd bytes or blanks around it,
-   one in front excepted. */
+/* A line with a plain name, ": ", and a value that is neither empty nor has odd bytes or blanks
+   around it. That the name isn't empty is seen to later. */
 static inline bool take_field(cursor *c, spi_field *ret_field)
 {
-    char *name = c->at, *colon = skip_name(name), *value = colon + 2;
-    if (memcmp(colon, ": ", 2) != 0 && *colon == ':')
-        value = colon + 1;
-    else if (*colon != ':')
+    char *name = c->at;
+    uint32_t name_len = spi_first_bit_32(odd_in_name(name));
+    char *colon = name + name_len, *value = colon + 2, *end = text_end(name);
+    if (memcmp(colon, ": ", 2) != 0 || *value <= ' ' || !is_line_end(end) || end[-1] == ' ')
         return false;
-    if (colon == name)
-        return false;
-    char *end = skip_text(value);
-    if (!is_line_end(end) || *value <= ' ' || end[-1] == ' ')
-        return false;
+    c->at = end + 2;
     *colon = '\0';
     *end = '\0';
     ret_field->name = name;
     ret_field->value = value;
-    ret_field->name_len = (uint32_t)(colon - name);
+    ret_field->name_len = name_len;
     ret_field->value_len = (uint32_t)(end - value);
-    c->at = end + 2;
     return true;
 }
 
-/* A small name or IPv4 address in lower case, with or without a port; what has not more than a
-   block is read as one. */
+/* A small name or IPv4 address in lower case, with or without a port, that with its NUL is not
+   longer than a block. */
 static inline bool is_plain_host(const spi_field *field)
 {
-    size_t len = field->value_len;
-    if (len > SPI_BLOCK_LEN)
+    uint32_t len = field->value_len;
+    if (len >= SPI_BLOCK_LEN)
         return false;
     spi_block block = spi_block_load(field->value);
-    spi_block plain = spi_block_or(spi_block_between(block, 'a', 'z'),
-        spi_block_or(spi_block_between(block, '0', '9'), spi_block_between(block, '-', '.')));
-    size_t name_len = spi_first_bit(spi_block_mask(plain) ^ UINT64_C(0x1FFFF));
-    if (name_len >= len)
+    uint32_t no_digits = spi_block_mask(spi_block_outside(block, '0', '9'));
+    uint32_t no_name = no_digits & spi_block_mask(spi_block_outside(block, 'a', 'z') &
+                                                  spi_block_outside(block, '-', '.'));
+    uint32_t name_len = spi_first_bit_32(no_name); /* the NUL at the end is none either */
+    if (name_len == len)
         return true;
-    const char *at = field->value + name_len;
-    size_t digits = len - name_len - 1;
-    if (*at != ':' || name_len == 0 || digits > 4)
-        return false;
-    uint32_t port = ((1u << digits) - 1) << (name_len + 1);
-    return (spi_block_mask(spi_block_between(block, '0', '9')) & port) == port;
+    uint32_t digits = len - name_len - 1;
+    return name_len > 0 && field->value[name_len] == ':' && digits <= 4 &&
+           spi_first_bit_32(no_digits >> name_len >> 1) >= digits;
 }
 
 static inline bool take_host(spi_arena *arena, spi_request_head *head, const spi_field *field)
@@ -156,67 +171,88 @@ static inline bool take_host(spi_arena *arena, spi_request_head *head, const spi
                                                                   field->value_len, &head->host));
 }
 
-static inline bool is_host(const spi_field *field)
+/* Those that framing wants to see are put on a list and looked at when all are there, so that the
+   loop calls nothing. Returns the list's end, or NULL. */
+static inline const spi_field **take_fields(cursor *c, const spi_field **known)
 {
-    uint32_t name;
-    memcpy(&name, field->name, sizeof name);
-    uint32_t lower;
-    memcpy(&lower, "host", sizeof lower);
-    return field->name_len == 4 && (name | UINT32_C(0x20202020)) == lower;
+    spi_field *field = c->fields, *last = field + MAX_FIELDS;
+    do {
+        if (!take_field(c, field))
+            return NULL;
+        if (!spi_framing_is_none(field))
+            *known++ = field;
+    } while (++field < last && !is_line_end(c->at));
+    c->head->fields = c->fields;
+    c->head->field_count = (size_t)(field - c->fields);
+    return is_line_end(c->at) ? known : NULL;
 }
 
-/* *ret_known gets a bit for each field that framing may want to see: they are looked at in a second
-   round, so that the first calls nothing. */
-static inline bool take_fields(cursor *c, size_t max, uint32_t *ret_known)
-{
-    spi_field *fields = c->fields, *field = fields;
-    const spi_field *end = fields + (max < MAX_FIELDS ? max : MAX_FIELDS);
-    uint32_t known = 0, bit = 1;
-    for (; field < end && take_field(c, field); field++, bit <<= 1)
-        known |= spi_framing_is_none(field) ? 0 : bit;
-    c->head->fields = fields;
-    c->head->field_count = (size_t)(field - fields);
-    *ret_known = known;
-    return is_line_end(c->at);
-}
-
-static bool take_framing(spi_arena *arena, spi_request_head *head, uint32_t known)
+__attribute__((noinline)) static const spi_field *take_framing(
+    spi_request_head *head, const spi_field *const *known, const spi_field *const *end)
 {
     spi_framing framing = { .minor_version = 1 };
-    for (; known; known &= known - 1) {
-        if (spi_framing_add_known(&framing, &head->fields[spi_first_bit(known)]) < 0)
-            return false;
+    for (; known < end; known++) {
+        if (spi_framing_add_known(&framing, *known) < 0)
+            return NULL;
     }
-    return framing.host && take_host(arena, head, framing.host) &&
-           spi_framing_finish(&framing, head) == 0;
+    return spi_framing_finish(&framing, head) == 0 ? framing.host : NULL;
 }
 
-static inline bool take_head(cursor *c, const spi_head_limits *limits)
+static inline bool take_head(cursor *c)
 {
-    uint32_t known;
-    if (!take_request_line(c, limits) || !take_fields(c, limits->max_fields, &known))
+    const spi_field *known[MAX_FIELDS], **end, *host;
+    if (!take_request_line(c) || !(end = take_fields(c, known)))
         return false;
-    const spi_field *first = c->head->fields;
-    if (known != 1 || !is_host(first))
-        return take_framing(c->arena, c->head, known);
-    spi_framing_finish_plain(c->head);
-    return take_host(c->arena, c->head, first);
+    bool plain = end == known + 1 || (end == known + 2 && spi_framing_is_keep_alive(known[1]));
+    if (plain && spi_framing_is_host(known[0])) {
+        spi_framing_finish_plain(c->head);
+        host = known[0];
+    } else {
+        host = take_framing(c->head, known, end);
+    }
+    return host && take_host(c->arena, c->head, host);
 }
 
-long spi_request_head_try(spi_arena *arena, const char *data, size_t len,
-    const spi_head_limits *limits, spi_request_head *ret_head)
+static inline void copy_step(char *to, const char *from)
 {
-    size_t taken = len < MAX_LEN ? len : MAX_LEN;
-    enum { FIELDS = MAX_FIELDS * sizeof(spi_field) };
-    char *room = spi_arena_alloc(arena, FIELDS + taken + SPI_BLOCK_LEN), *text = room + FIELDS;
-    if (taken <= 64)
-        spi_put(text, data, taken);
-    else /* a call: compilers unroll a memcpy of bounded length into something slower */
-        memmove(text, data, taken);
-    memset(text + taken, 0, SPI_BLOCK_LEN);
+    for (int i = 0; i < STEP_LEN; i += SPI_BLOCK_LEN)
+        spi_block_store(to + i, spi_block_load(from + i));
+}
+
+/* By steps that overlap. */
+static inline void copy(char *to, const char *from, size_t len)
+{
+    if (len < STEP_LEN) {
+        spi_put(to, from, len);
+        return;
+    }
+    size_t at = 0;
+    for (; at + 2 * STEP_LEN < len; at += 2 * STEP_LEN) {
+        copy_step(to + at, from + at);
+        copy_step(to + at + STEP_LEN, from + at + STEP_LEN);
+    }
+    if (at + STEP_LEN < len)
+        copy_step(to + at, from + at);
+    copy_step(to + len - STEP_LEN, from + len - STEP_LEN);
+}
+
+static inline size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What is within the limits of line and head as a whole needs not be measured again. */
+long SPI_HEAD_TRY(spi_arena *arena, const char *data, size_t len, const spi_head_limits *limits,
+    spi_request_head *ret_head)
+{
+    static const char zeros[STEP_LEN];
+    enum { FIELDS_SIZE = MAX_FIELDS * sizeof(spi_field) };
+    size_t taken = smaller(smaller(len, MAX_LEN), smaller(limits->max_line, limits->max_head));
+    char *room = spi_arena_alloc(arena, FIELDS_SIZE + taken + STEP_LEN), *text = room + FIELDS_SIZE;
+    copy(text, data, taken);
+    copy_step(text + taken, zeros);
     cursor c = { text, (spi_field *)(void *)room, arena, ret_head };
-    if (!take_head(&c, limits))
+    if (!take_head(&c) || ret_head->field_count > limits->max_fields)
         return 0;
-    size_t head_len = (size_t)(c.at - text) + 2;
-    return head_len <= limits->max_head ? (long)head_len : 0;
+    return c.at + 2 - text;
 }

@@ -19,11 +19,15 @@ __attribute__((noinline)) static bool is_really_ours(const spi_field *field)
 }
 
 /* Mostly the length says that it isn't. */
-static inline bool is_ours(const spi_field *field)
+static inline bool may_be_ours(const spi_field *field)
 {
     enum { LENGTHS = 1 << 10 | 1 << 14 | 1 << 17 };
-    return field->name_len >= 10 && field->name_len <= 17 && (LENGTHS >> field->name_len & 1) &&
-           is_really_ours(field);
+    return field->name_len <= 17 && (LENGTHS >> field->name_len & 1);
+}
+
+static inline bool is_ours(const spi_field *field)
+{
+    return may_be_ours(field) && is_really_ours(field);
 }
 
 bool spi_reply_owns_field(const spi_field *field)
@@ -107,9 +111,9 @@ static inline char *put_start(char *out, const spi_reply_head *head)
 
 static inline char *put_field(char *out, const spi_field *field)
 {
-    out = spi_put(out, field->name, field->name_len);
+    out = spi_put_short(out, field->name, field->name_len);
     out = SPI_PUT_LITERAL(out, ": ");
-    out = spi_put(out, field->value, field->value_len);
+    out = spi_put_short(out, field->value, field->value_len);
     return SPI_PUT_LITERAL(out, "\r\n");
 }
 
@@ -135,18 +139,20 @@ char *spi_reply_put_usual(
     const char *last = out + SPI_REPLY_USUAL_MAX - HEAD_EXTRA;
     if (!is_usual(request, head) || head->ready_len > SPI_REPLY_USUAL_MAX - HEAD_EXTRA)
         return NULL;
-    /* a call: compilers unroll a memcpy of bounded length into something slower */
-    out = (char *)memmove(out, head->ready, head->ready_len) + head->ready_len;
+    char *at = out + head->ready_len;
     const spi_field *end = head->fields + head->field_count;
     for (const spi_field *field = head->fields + head->ready_count; field < end; field++) {
         size_t len = (size_t)field->name_len + field->value_len + 4;
-        if (is_ours(field) || len > (size_t)(last - out))
+        if (may_be_ours(field) || len > (size_t)(last - at))
             return NULL;
-        out = put_field(out, field);
+        at = put_field(at, field);
     }
-    out = SPI_PUT_LITERAL(out, "Content-Length: ");
-    out += spi_format_uint(out, (uint64_t)head->content_length);
-    return SPI_PUT_LITERAL(out, "\r\n\r\n");
+    at = SPI_PUT_LITERAL(at, "Content-Length: ");
+    at += spi_format_uint(at, (uint64_t)head->content_length);
+    at = SPI_PUT_LITERAL(at, "\r\n\r\n");
+    /* a call: compilers unroll a memcpy of bounded length into something slower */
+    memmove(out, head->ready, head->ready_len);
+    return at;
 }
 
 size_t spi_reply_head_format(const spi_reply *reply, const spi_reply_head *head, char *out)

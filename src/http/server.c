@@ -118,6 +118,13 @@ static void set_up_timeouts(spout_http_server *server)
                           .min_write_rate = limits->min_write_rate });
 }
 
+static void release(spout_http_server *server)
+{
+    spi_networks_free(&server->trusted);
+    spi_error_fields_free(&server->error_fields);
+    spi_free(server);
+}
+
 static void set_up_blank(spout_http_server *server)
 {
     const spi_server_limits *limits = &server->limits;
@@ -161,6 +168,10 @@ spout_http_server *spi_http_server_new(
         return NULL;
     spout_http_server *server = spi_calloc(sizeof *server);
     server->trusted = trusted;
+    if (spi_error_fields_parse(&server->error_fields, options->error_headers) < 0) {
+        release(server);
+        return NULL;
+    }
     server->loop = loop;
     server->service = service;
     server->service_self = self;
@@ -337,6 +348,5 @@ void spout_http_server_free(spout_http_server *server)
         return;
     spout_http_server_stop(server);
     for_each(server, spi_connection_orphan);
-    spi_networks_free(&server->trusted);
-    spi_free(server);
+    release(server);
 }

@@ -2,6 +2,7 @@
 #ifndef SPI_SERVER_STATE_H
 #define SPI_SERVER_STATE_H
 
+#include "http/error_page.h"
 #include "http/exchange.h"
 #include "http/forwarded.h"
 #include "http/server.h"
@@ -28,6 +29,7 @@ struct spout_http_server {
     spi_server_limits limits;
     spi_exchange blank; /* what each exchange begins as, but for its head and what is its own */
     spi_networks trusted;
+    spi_error_fields error_fields;
     spi_timeout_class *header_timeouts, *body_timeouts, *idle_timeouts; /* NULL: none */
     spi_list listeners;
     spi_list connections;

@@ -6,6 +6,7 @@
 #include "base/digest.h"
 #include "base/text.h"
 #include "http/client_dial.h"
+#include "http/timestamp.h"
 #include "http/websocket_socket.h"
 #include "loop/task.h"
 
@@ -75,14 +76,19 @@ static const spi_field *find(const spi_response_head *head, const char *name)
     return spi_field_find(head->fields, head->field_count, name, strlen(name));
 }
 
-/* RFC 9110 §10.2.3, in seconds; a date is left to those who have a clock to compare it with. */
+/* RFC 9110 §10.2.3: seconds, or a date, which may have passed. -1: neither, or too far away. */
 static int64_t retry_after(const spi_response_head *head)
 {
     const spi_field *field = find(head, "Retry-After");
     uint64_t seconds;
-    if (!field || !spi_parse_uint(field->value, field->value_len, MAX_RETRY_AFTER_S, &seconds))
+    int64_t date, now = spi_loop_wall_us(spout_loop_current()) / 1000000;
+    if (!field)
         return -1;
-    return (int64_t)seconds * 1000;
+    if (spi_parse_uint(field->value, field->value_len, MAX_RETRY_AFTER_S, &seconds))
+        return (int64_t)seconds * 1000;
+    if (spi_parse_timestamp_at(field->value, now, &date) < 0 || date - now > MAX_RETRY_AFTER_S)
+        return -1;
+    return date > now ? (date - now) * 1000 : 0;
 }
 
 static bool is_final_status(int status)

@@ -64,9 +64,7 @@ static int send_pieces(
     spi_blob *blob = len > sizeof small ? spi_blob_new(len) : NULL;
     char *frame = blob ? blob->data : small;
     memcpy(frame, head.data, head.len);
-    if (payload.len > 0)
-        memcpy(frame + head.len, payload.data, payload.len);
-    spi_frame_mask(frame + head.len, payload.len, mask, 0);
+    spi_frame_mask_to(frame + head.len, payload.data, payload.len, mask);
     if (!blob)
         return ops->tunnel_write(ws->exchange, &(spout_bytes){ frame, len }, 1);
     int result = ops->tunnel_write_blob(ws->exchange, blob);

@@ -32,8 +32,15 @@ static void free_spare(void *arg)
     spi_free(inbox);
 }
 
+static void clear_inbox(spi_inbox *inbox, spi_arena *scope)
+{
+    *inbox = (spi_inbox){ .scope = scope };
+    spi_list_init(&inbox->node);
+    spi_list_init(&inbox->reader);
+}
+
 /* Nearly every message is handled before the next one comes, whichever socket has it: the loop keeps
-   one inbox, with its scope, for all of them. */
+   one inbox, with its scope, for all of them. One that hasn't parsed is as good as new. */
 static void keep_spare(spout_loop *loop, spi_inbox *inbox)
 {
     if (inbox->scope)
@@ -44,29 +51,49 @@ static void keep_spare(spout_loop *loop, spi_inbox *inbox)
 
 static spi_inbox *take_inbox(spout_loop *loop)
 {
-    spi_inbox *spare = spi_loop_slot_get(loop, SPI_SLOT_INBOX);
-    if (!spare)
-        return spi_calloc(sizeof *spare);
+    spi_inbox *inbox = spi_loop_slot_get(loop, SPI_SLOT_INBOX);
+    if (!inbox) {
+        inbox = spi_malloc(sizeof *inbox);
+        clear_inbox(inbox, NULL);
+        return inbox;
+    }
     spi_loop_slot_set(loop, SPI_SLOT_INBOX, NULL, NULL);
-    spi_unpoison(spare, sizeof *spare);
-    spi_arena *scope = spare->scope;
-    *spare = (spi_inbox){ .scope = scope };
-    return spare;
+    spi_unpoison(inbox, sizeof *inbox);
+    return inbox;
 }
 
-spi_inbox *spi_websocket_need_inbox(spout_websocket *ws)
+static spi_inbox *need_plain_inbox(spout_websocket *ws)
 {
-    if (ws->inbox)
-        return ws->inbox;
-    spi_inbox *inbox = take_inbox(ws->loop);
+    if (!ws->inbox)
+        ws->inbox = take_inbox(ws->loop);
+    return ws->inbox;
+}
+
+__attribute__((noinline)) static void start_parsing(const spout_websocket *ws)
+{
+    spi_inbox *inbox = ws->inbox;
+    inbox->parses = true;
     spi_frame_parser_init(&inbox->parser, !ws->client, max_message(ws));
     inbox->parser.allow_compressed = ws->compressed;
     spi_buffer_init(&inbox->assembly, max_assembly(ws));
     spi_buffer_init(&inbox->rest, SPI_WEBSOCKET_MAX_REST);
-    spi_list_init(&inbox->node);
-    spi_list_init(&inbox->reader);
-    inbox->between_frames = true;
-    return ws->inbox = inbox;
+}
+
+spi_inbox *spi_websocket_need_inbox(spout_websocket *ws)
+{
+    if (!need_plain_inbox(ws)->parses)
+        start_parsing(ws);
+    return ws->inbox;
+}
+
+__attribute__((noinline)) static void finish_parsing(spout_loop *loop, spi_inbox *inbox)
+{
+    spi_list_remove(&inbox->node);
+    spi_frame_parser_finish(&inbox->parser);
+    spi_inflater_give(loop, inbox->inflater);
+    spi_buffer_release(&inbox->assembly);
+    spi_buffer_release(&inbox->rest);
+    clear_inbox(inbox, inbox->scope);
 }
 
 void spi_websocket_drop_inbox(spout_websocket *ws)
@@ -75,11 +102,8 @@ void spi_websocket_drop_inbox(spout_websocket *ws)
     if (!inbox)
         return;
     ws->inbox = NULL;
-    spi_list_remove(&inbox->node);
-    spi_frame_parser_finish(&inbox->parser);
-    spi_inflater_give(ws->loop, inbox->inflater);
-    spi_buffer_release(&inbox->assembly);
-    spi_buffer_release(&inbox->rest);
+    if (inbox->parses)
+        finish_parsing(ws->loop, inbox);
     if (!spi_loop_slot_get(ws->loop, SPI_SLOT_INBOX)) {
         keep_spare(ws->loop, inbox);
         return;
@@ -88,20 +112,31 @@ void spi_websocket_drop_inbox(spout_websocket *ws)
     spi_free(inbox);
 }
 
+static bool is_between_messages(const spi_inbox *inbox)
+{
+    return !inbox->in_frame && !inbox->parser.in_message;
+}
+
 void spi_websocket_tidy_inbox(spout_websocket *ws)
 {
     const spi_inbox *inbox = ws->inbox;
     if (!inbox || ws->running || ws->sequential || !ws->started)
         return;
-    bool is_idle = inbox->between_frames && !inbox->parser.in_message &&
-                   spi_buffer_len(&inbox->rest) == 0;
+    bool is_idle = !inbox->parses ||
+                   (is_between_messages(inbox) && spi_buffer_len(&inbox->rest) == 0);
     if (is_idle || ws->phase == SPI_WEBSOCKET_CLOSED)
         spi_websocket_drop_inbox(ws);
 }
 
-/* Those of the thread's sockets whose handler runs: to tell whose task a task is. Thread-local as
-   the loop is. */
+/* To tell whose task a task is: that of which a handler runs since it was called, and those of which
+   one has suspended since. Thread-local as the loop is. */
+static _Thread_local const spi_inbox *called;
 static _Thread_local spi_list busy;
+
+static bool runs_on(const spi_inbox *inbox, const spi_task *task)
+{
+    return inbox && inbox->task == task;
+}
 
 static void own_task(spi_inbox *inbox)
 {
@@ -120,10 +155,12 @@ bool spi_websocket_is_others_task(const spout_websocket *ws)
 {
     const spi_task *task = spi_task_current();
     /* A client's peer is waited for by whom it concerns. */
-    if (ws->client || !busy.next || (ws->inbox && ws->inbox->task == task))
+    if (ws->client || runs_on(ws->inbox, task))
         return false;
-    for (spi_list *node = busy.next; node != &busy; node = node->next)
-        if (spi_container(node, spi_inbox, node)->task == task)
+    if (runs_on(called, task))
+        return true;
+    for (spi_list *node = busy.next; node && node != &busy; node = node->next)
+        if (runs_on(spi_container(node, spi_inbox, node), task))
             return true;
     return false;
 }
@@ -156,15 +193,20 @@ void spi_websocket_log_failure(const spout_websocket *ws, const char *handler, i
     spi_log_current_error(SPOUT_LOGGER_APPLICATION, SPOUT_LOG_ERROR, what);
 }
 
+__attribute__((noinline, cold)) static void handler_failed(
+    spout_websocket *ws, const char *handler, int result)
+{
+    spi_websocket_log_failure(ws, handler, result);
+    spi_websocket_start_close(ws, SPI_CLOSE_INTERNAL, spout_bytes_of("internal error"));
+}
+
 /* On the handler's own coroutine, at its end. */
 static void handler_returned(spout_websocket *ws, const char *handler, int result)
 {
     if (result == 0)
         result = spi_websocket_check_ended(ws);
-    if (result != 0) {
-        spi_websocket_log_failure(ws, handler, result);
-        spi_websocket_start_close(ws, SPI_CLOSE_INTERNAL, spout_bytes_of("internal error"));
-    }
+    if (result != 0)
+        handler_failed(ws, handler, result);
     disown_task(ws->inbox);
     ws->running = false;
     if (!ws->suspended)
@@ -173,18 +215,28 @@ static void handler_returned(spout_websocket *ws, const char *handler, int resul
     spi_websocket_settle_later(ws);
 }
 
-/* Runs fn(ws), which ends with handler_returned, until it suspends or returns. */
-static int run(spout_websocket *ws, spout_task_fn *fn, spi_arena *scope)
+/* A handler, and what follows it, which ends with handler_returned. */
+typedef struct call {
+    spout_task_fn *fn;
+    spi_task_then *then;
+} call;
+
+/* Until it suspends or returns. */
+static int run(spout_websocket *ws, const call *handler, spi_arena *scope)
 {
-    spi_inbox *inbox = spi_websocket_need_inbox(ws);
-    const spi_task_start start = { .name = "websocket", .fn = fn, .arg = ws, .scope = scope };
+    spi_inbox *inbox = need_plain_inbox(ws);
+    const spi_task_start start = {
+        .name = "websocket", .fn = handler->fn, .arg = ws, .scope = scope, .then = handler->then
+    };
+    const spi_inbox *caller = called;
+    called = inbox;
     ws->running = true;
-    own_task(inbox);
     int result = spi_task_run(ws->loop, &start, &inbox->task);
-    if (result < 0) {
-        disown_task(inbox);
+    called = caller;
+    if (result < 0)
         ws->running = false;
-    }
+    else if (inbox->task)
+        own_task(inbox);
     ws->suspended = ws->running;
     return result;
 }
@@ -216,54 +268,7 @@ static int call_pong(void *arg)
 static int call_close(void *arg)
 {
     spout_websocket *ws = arg;
-    return ws->handler->close ? ws->handler->close(ws) : 0;
-}
-
-static int run_message(void *arg)
-{
-    spout_websocket *ws = arg;
-    int result = spi_task_call(call_message, ws);
-    spi_buffer_release(&ws->inbox->assembly);
-    handler_returned(ws, "message", result);
-    return 0;
-}
-
-static int run_piece(void *arg)
-{
-    spout_websocket *ws = arg;
-    int result = spi_task_call(call_piece, ws);
-    spi_buffer_release(&ws->inbox->assembly);
-    handler_returned(ws, "piece", result);
-    return 0;
-}
-
-static int run_ping(void *arg)
-{
-    handler_returned(arg, "ping", spi_task_call(call_ping, arg));
-    return 0;
-}
-
-static int run_pong(void *arg)
-{
-    handler_returned(arg, "pong", spi_task_call(call_pong, arg));
-    return 0;
-}
-
-static int run_close(void *arg)
-{
-    spout_websocket *ws = arg;
-    int result = spi_task_call(call_close, ws);
-    ws->close_done = true;
-    handler_returned(ws, "close", result);
-    return 0;
-}
-
-int spi_websocket_run_close(spout_websocket *ws)
-{
-    if (ws->handler->close)
-        return run(ws, run_close, NULL);
-    ws->close_done = true;
-    return 0;
+    return ws->handler->close(ws);
 }
 
 static int call_run(void *arg)
@@ -272,16 +277,72 @@ static int call_run(void *arg)
     return ws->handler->run(ws);
 }
 
-static int run_sequence(void *arg)
+static void release_assembly(spi_inbox *inbox)
+{
+    if (inbox->parses)
+        spi_buffer_release(&inbox->assembly);
+}
+
+static int end_message(void *arg, int result)
 {
     spout_websocket *ws = arg;
-    int result = spi_task_call(call_run, ws);
-    spi_buffer_release(&ws->inbox->assembly);
+    release_assembly(ws->inbox);
+    handler_returned(ws, "message", result);
+    return 0;
+}
+
+static int end_piece(void *arg, int result)
+{
+    spout_websocket *ws = arg;
+    release_assembly(ws->inbox);
+    handler_returned(ws, "piece", result);
+    return 0;
+}
+
+static int end_ping(void *arg, int result)
+{
+    handler_returned(arg, "ping", result);
+    return 0;
+}
+
+static int end_pong(void *arg, int result)
+{
+    handler_returned(arg, "pong", result);
+    return 0;
+}
+
+static int end_close(void *arg, int result)
+{
+    spout_websocket *ws = arg;
+    ws->close_done = true;
+    handler_returned(ws, "close", result);
+    return 0;
+}
+
+static int end_run(void *arg, int result)
+{
+    spout_websocket *ws = arg;
+    release_assembly(ws->inbox);
     ws->sequential = false;
     if (result == 0)
         spi_websocket_start_close(ws, SPI_CLOSE_NORMAL, (spout_bytes){ NULL, 0 });
     handler_returned(ws, "run", result);
     spi_websocket_settle_later(ws);
+    return 0;
+}
+
+static const call message_call = { call_message, end_message };
+static const call piece_call = { call_piece, end_piece };
+static const call ping_call = { call_ping, end_ping };
+static const call pong_call = { call_pong, end_pong };
+static const call close_call = { call_close, end_close };
+static const call run_call = { call_run, end_run };
+
+int spi_websocket_run_close(spout_websocket *ws)
+{
+    if (ws->handler->close)
+        return run(ws, &close_call, NULL);
+    ws->close_done = true;
     return 0;
 }
 
@@ -339,17 +400,21 @@ int spout_websocket_read(spout_websocket *ws, spout_message *ret_message)
     return result;
 }
 
-/* A handler for something that the peer sent. */
-static void run_for_peer(spout_websocket *ws, spout_task_fn *fn)
+__attribute__((noinline, cold)) static void refuse_peer(spout_websocket *ws)
 {
     char ip[46];
-    if (run(ws, fn, ws->inbox->scope) == 0)
-        return;
     ws->sequential = false;
-    spi_buffer_release(&ws->inbox->assembly);
+    release_assembly(ws->inbox);
     spi_log_warning("WebSocket closed (%s): no stack is left for its handler",
         spout_websocket_remote_ip(ws, ip));
     spi_websocket_start_close(ws, SPI_CLOSE_TRY_LATER, spout_bytes_of("server is overloaded"));
+}
+
+/* A handler for something that the peer sent. */
+static void run_for_peer(spout_websocket *ws, const call *handler)
+{
+    if (run(ws, handler, ws->inbox->scope) < 0)
+        refuse_peer(ws);
 }
 
 static spi_arena *fresh_scope(spout_websocket *ws)
@@ -376,7 +441,7 @@ void spi_websocket_start_run(spout_websocket *ws)
     spi_websocket_need_inbox(ws);
     fresh_scope(ws);
     ws->sequential = true;
-    run_for_peer(ws, run_sequence);
+    run_for_peer(ws, &run_call);
 }
 
 /* Moves the latest piece out of the receive buffer, before that is given up or something else is
@@ -503,7 +568,18 @@ static void deliver_piece(spout_websocket *ws, bool is_last)
     }
     inbox->delivered = is_last ? 0 : inbox->delivered + inflated;
     inbox->assembly.max = max_assembly(ws) - (size_t)inbox->delivered;
-    run_for_peer(ws, run_piece);
+    run_for_peer(ws, &piece_call);
+}
+
+/* inbox->message, to whom it concerns. */
+static void hand_over(spout_websocket *ws)
+{
+    if (ws->phase == SPI_WEBSOCKET_OPEN && ws->reading)
+        hand_to_reader(ws);
+    else if (ws->phase == SPI_WEBSOCKET_OPEN && ws->handler->message)
+        run_for_peer(ws, &message_call);
+    else
+        release_assembly(ws->inbox);
 }
 
 static void deliver(spout_websocket *ws)
@@ -531,12 +607,24 @@ static void deliver(spout_websocket *ws)
         inbox->piece = (spout_bytes){ NULL, 0 };
         inbox->message = (spout_message){ copy_to_scope(ws, piece), piece.len, binary };
     }
-    if (ws->phase == SPI_WEBSOCKET_OPEN && ws->reading)
-        hand_to_reader(ws);
-    else if (ws->phase == SPI_WEBSOCKET_OPEN && ws->handler->message)
-        run_for_peer(ws, run_message);
-    else
-        spi_buffer_release(&inbox->assembly);
+    hand_over(ws);
+}
+
+/* A message in one frame, which nearly all are: from where it was received straight into the scope.
+   Returns how many bytes were used; 0: they are for the parser. */
+static size_t take_whole(spout_websocket *ws, const char *data, size_t len)
+{
+    spi_whole_message found;
+    if (!spi_frame_try_whole(data, len, max_message(ws), &found))
+        return 0;
+    char *message = spi_arena_chars(fresh_scope(ws), found.payload.len + 1);
+    *spi_frame_mask_to(message, found.payload.data, found.payload.len, found.mask) = '\0';
+    if (found.is_text && !spi_is_utf8(message, found.payload.len))
+        return 0;
+    spi_loop_count(ws->loop, "websocket_received", 1);
+    ws->inbox->message = (spout_message){ message, found.payload.len, !found.is_text };
+    hand_over(ws);
+    return found.frame_len;
 }
 
 static bool calls(const spout_websocket *ws, int (*handler)(spout_websocket *, spout_bytes))
@@ -553,7 +641,7 @@ static void on_ping(spout_websocket *ws, spout_bytes data)
     if (!calls(ws, ws->handler->ping))
         return;
     ws->inbox->message = (spout_message){ copy_to_scope(ws, data), data.len, true };
-    run_for_peer(ws, run_ping);
+    run_for_peer(ws, &ping_call);
 }
 
 static void on_pong(spout_websocket *ws, spout_bytes data)
@@ -561,7 +649,7 @@ static void on_pong(spout_websocket *ws, spout_bytes data)
     if (!calls(ws, ws->handler->pong))
         return;
     ws->inbox->message = (spout_message){ copy_to_scope(ws, data), data.len, true };
-    run_for_peer(ws, run_pong);
+    run_for_peer(ws, &pong_call);
 }
 
 static void on_close(spout_websocket *ws, spout_bytes reason)
@@ -623,22 +711,38 @@ static bool ends_frame(spi_frame_event event)
     return event == SPI_FRAME_MESSAGE || event == SPI_FRAME_PING || event == SPI_FRAME_PONG;
 }
 
+static bool may_be_whole(const spout_websocket *ws)
+{
+    return ws->phase == SPI_WEBSOCKET_OPEN && !ws->client && !takes_pieces(ws) &&
+           is_between_messages(ws->inbox);
+}
+
+/* Up to the parser's next event. Returns how many bytes were used. Not inlined, as it isn't what
+   comes mostly. */
+__attribute__((noinline)) static size_t parse(
+    spout_websocket *ws, char *data, size_t len, spi_frame_event *ret_event)
+{
+    spi_inbox *inbox = spi_websocket_need_inbox(ws);
+    size_t used = 0;
+    spout_bytes piece = { NULL, 0 };
+    const char *what = "";
+    *ret_event = spi_frame_parse(&inbox->parser, data, len, &used, &piece, &what);
+    inbox->in_frame = !ends_frame(*ret_event);
+    handle(ws, *ret_event, piece, what);
+    return used;
+}
+
 /* Handles frames until the bytes are used up, a handler suspends or all is over. Returns how many
    bytes were used. */
 static size_t feed(spout_websocket *ws, char *data, size_t len)
 {
-    spi_inbox *inbox = spi_websocket_need_inbox(ws);
     size_t at = 0;
     spi_frame_event event = SPI_FRAME_MORE;
-    while (ws->phase != SPI_WEBSOCKET_CLOSED && !spi_websocket_must_wait(ws) &&
-           (at < len || event == SPI_FRAME_DATA)) {
-        size_t used = 0;
-        spout_bytes piece = { NULL, 0 };
-        const char *what = "";
-        event = spi_frame_parse(&inbox->parser, data + at, len - at, &used, &piece, &what);
-        at += used;
-        inbox->between_frames = ends_frame(event);
-        handle(ws, event, piece, what);
+    need_plain_inbox(ws);
+    while ((at < len || event == SPI_FRAME_DATA) && ws->phase != SPI_WEBSOCKET_CLOSED &&
+           !spi_websocket_must_wait(ws)) {
+        size_t whole = may_be_whole(ws) ? take_whole(ws, data + at, len - at) : 0;
+        at += whole > 0 ? whole : parse(ws, data + at, len - at, &event);
     }
     return at;
 }

@@ -7,7 +7,7 @@
 #include "http/websocket_client.h"
 #include "http/websocket_socket.h"
 
-enum { MAX_CONTROL = 125 };
+enum { MAX_CONTROL = 125, MAX_HEAD = 14, MAX_STRAIGHT = 16 * 1024 - MAX_HEAD };
 
 static int closed_error(void)
 {
@@ -159,11 +159,31 @@ static int check_text(spout_message message)
     return spout_error_set(SPOUT_EINVAL, "a WebSocket text must be UTF-8");
 }
 
-int spout_websocket_write(spout_websocket *ws, spout_message message)
+/* Where nothing has to be waited for, or to be kept in order: straight to what goes out with the
+   event that is being handled. */
+static bool write_straight(spout_websocket *ws, spout_message message)
 {
-    int result = check_text(message);
-    if (result < 0)
-        return result;
+    size_t max = spi_websocket_max_queue(ws);
+    if (ws->phase != SPI_WEBSOCKET_OPEN || ws->extra->outbox || ws->client ||
+        message.len > MAX_STRAIGHT || !ws->exchange->ops->tunnel_reserve ||
+        spi_websocket_compresses(ws, message.len))
+        return false;
+    char *out = ws->exchange->ops->tunnel_reserve(
+        ws->exchange, message.len + MAX_HEAD, max < SPI_WEBSOCKET_MARK ? max : SPI_WEBSOCKET_MARK);
+    if (!out)
+        return false;
+    size_t len = spi_frame_head(
+        out, message.binary ? SPI_OP_BINARY : SPI_OP_TEXT, true, false, message.len, NULL);
+    if (message.len > 0)
+        memcpy(out + len, message.data, message.len);
+    ws->exchange->ops->tunnel_commit(ws->exchange, len + message.len);
+    return true;
+}
+
+/* What may have to wait. */
+__attribute__((noinline)) static int write_when_possible(spout_websocket *ws, spout_message message)
+{
+    int result;
     spout_websocket_ref(ws);
     do {
         result = ws->extra->outbox ? spi_websocket_await_outbox(ws) : 0;
@@ -176,6 +196,17 @@ int spout_websocket_write(spout_websocket *ws, spout_message message)
         spi_loop_count(ws->loop, "websocket_sent", 1);
     spout_websocket_unref(ws);
     return result;
+}
+
+int spout_websocket_write(spout_websocket *ws, spout_message message)
+{
+    int result = check_text(message);
+    if (result < 0)
+        return result;
+    if (!write_straight(ws, message))
+        return write_when_possible(ws, message);
+    spi_loop_count(ws->loop, "websocket_sent", 1);
+    return 0;
 }
 
 int spout_websocket_write_text(spout_websocket *ws, const char *text)

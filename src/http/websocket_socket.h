@@ -56,7 +56,8 @@ typedef struct spi_membership {
 
 typedef struct spi_inbox {
     spi_frame_parser parser;
-    bool between_frames;
+    bool parses;         /* parser and buffers are set up: whole messages don't need them */
+    bool in_frame;       /* for the parser */
     bool has_message;    /* for .run */
     spi_buffer assembly; /* a message in pieces, or decompressed; stays until its handler has
                                returned */
@@ -194,8 +195,8 @@ void spi_websocket_receive(spout_websocket *ws, char *data, size_t len);
 /* What was kept, as far as handlers don't suspend again. */
 void spi_websocket_receive_rest(spout_websocket *ws);
 
-spi_inbox *spi_websocket_need_inbox(spout_websocket *ws);
-void spi_websocket_tidy_inbox(spout_websocket *ws); /* frees it, if there is nothing in it */
+spi_inbox *spi_websocket_need_inbox(spout_websocket *ws); /* that parses */
+void spi_websocket_tidy_inbox(spout_websocket *ws);       /* frees it, if there is nothing in it */
 void spi_websocket_drop_inbox(spout_websocket *ws);
 
 /* Starts .run. */

@@ -6,17 +6,17 @@
 
 #include <time.h>
 
-int64_t spi_monotonic_us(void)
+int64_t spi_monotonic_ns(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
 static int64_t system_monotonic_ms(void *self)
 {
     (void)self;
-    return spi_monotonic_us() / 1000;
+    return spi_monotonic_ns() / 1000000;
 }
 
 static int64_t system_wall_us(void *self)
@@ -67,9 +67,9 @@ int64_t spi_loop_now(const spout_loop *loop)
     return loop->now_ms;
 }
 
-int64_t spi_loop_now_us(const spout_loop *loop)
+int64_t spi_loop_now_ns(const spout_loop *loop)
 {
-    return loop->clock_is_real ? loop->now_us : spi_monotonic_us();
+    return loop->clock_is_real ? loop->now_ns : spi_monotonic_ns();
 }
 
 int64_t spi_loop_now_exact(spout_loop *loop)

@@ -48,7 +48,8 @@ struct spi_task {
     spi_switch_point point;
     spi_fiber fiber;
     spi_context context;
-    spi_ready ready; /* its fn tells a task from other entries of the ready queue */
+    spi_context *own_context; /* that one; of the loop: NULL */
+    spi_ready ready;          /* its fn tells a task from other entries of the ready queue */
     spi_list wait_node;
     spout_loop *loop;
     spi_task *starter; /* gets control back when this one first waits or ends */
@@ -57,6 +58,7 @@ struct spi_task {
     bool cancelled;
     bool steadfast; /* waits for what can't be given up */
     bool owns_scope;
+    bool has_canary; /* at the end of its stack, instead of a guard page */
     unsigned shields;
     int64_t deadline_ms;
     spi_timer deadline_timer;
@@ -191,7 +193,7 @@ struct spout_loop {
     spi_task *switched_from;
     spi_task root; /* the loop's own context; only what a switch needs is set */
     int64_t now_ms, wall_us;
-    int64_t now_us; /* of the system's clock, if that is the loop's */
+    int64_t now_ns; /* of the system's clock, if that is the loop's */
     bool clock_is_real;
     spout_clock clock;
     spout_random random;

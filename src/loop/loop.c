@@ -91,11 +91,11 @@ spout_figures spout_loop_figures(void)
 static void refresh_time(spout_loop *loop)
 {
     if (loop->clock_is_real) {
-        loop->now_us = spi_monotonic_us();
-        int64_t now_ms = loop->now_us / 1000;
-        if (now_ms == loop->now_ms)
+        enum { MS_IN_NS = 1000000 };
+        loop->now_ns = spi_monotonic_ns();
+        if ((uint64_t)(loop->now_ns - loop->now_ms * MS_IN_NS) < MS_IN_NS)
             return;
-        loop->now_ms = now_ms;
+        loop->now_ms = loop->now_ns / MS_IN_NS;
     } else {
         loop->now_ms = loop->clock.monotonic_ms(loop->clock.self);
     }
@@ -115,7 +115,7 @@ static void run_ready(spout_loop *loop)
 }
 
 /* Each goes back before it is called, so that any of them may be removed meanwhile. */
-static void run_hooks(spout_loop *loop)
+__attribute__((noinline)) static void run_hooks(spout_loop *loop)
 {
     spi_list hooks;
     spi_list_init(&hooks);
@@ -169,7 +169,7 @@ static void turn(spout_loop *loop, int64_t max_ms)
     spi_timeouts_run(loop);
     if (!spi_list_is_empty(&loop->hooks))
         run_hooks(loop);
-    spout_log_flush();
+    spi_log_flush(&loop->log);
     int64_t timeout_ms = until_next(loop, loop->now_ms, loop->timeouts_due);
     if (max_ms >= 0 && (timeout_ms < 0 || timeout_ms > max_ms))
         timeout_ms = max_ms;
@@ -310,7 +310,7 @@ static void init(spout_loop *loop, const spout_loop_options *options)
     loop->clock = options->clock ? *options->clock : spi_system_clock;
     loop->random = options->random ? *options->random : spi_system_random;
     loop->clock_is_real = !options->clock;
-    loop->now_ms = INT64_MIN;
+    loop->now_ms = -1;
     loop->timeouts_due = SPI_NEVER;
     spi_metrics_start(loop, options->metrics);
     loop->task_max = options->max_tasks > 0 ? (size_t)options->max_tasks : SIZE_MAX;

@@ -99,8 +99,8 @@ uint64_t spi_loop_turn(const spout_loop *loop);
 int64_t spi_loop_now(const spout_loop *loop); /* monotonic ms, read once a turn */
 int64_t spi_loop_now_exact(spout_loop *loop); /* monotonic ms, read now */
 /* Of the system's monotonic clock, whatever the loop's is: read once a turn if that is the same. */
-int64_t spi_loop_now_us(const spout_loop *loop);
-int64_t spi_monotonic_us(void);                   /* read now */
+int64_t spi_loop_now_ns(const spout_loop *loop);
+int64_t spi_monotonic_ns(void);                   /* read now */
 int64_t spi_loop_wall_us(const spout_loop *loop); /* wall clock, read once a turn */
 uint64_t spi_loop_random(spout_loop *loop);       /* 64 bits of the loop's random source */
 

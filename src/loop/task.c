@@ -70,12 +70,12 @@ __attribute__((noreturn, cold)) static void report_overflow(const spi_task *task
 static void switch_to(spi_task *from, spi_task *to, bool last)
 {
     spout_loop *loop = from->loop;
-    if (from->stack && from->stack->guard == SPI_GUARD_CANARY && !spi_stack_is_intact(from->stack))
+    if (from->has_canary && !spi_stack_is_intact(from->stack))
         report_overflow(from);
     loop->current = to;
     loop->switched_from = from;
     to->state = SPI_TASK_RUNNING;
-    spi_context_running = to == &loop->root ? NULL : &to->context;
+    spi_context_running = to->own_context;
     spi_fiber_leave(&from->fiber, &to->fiber, last);
     spi_switch(&from->point, &to->point);
     spi_fiber_arrive(&from->fiber, &loop->switched_from->fiber);
@@ -385,6 +385,8 @@ __attribute__((noinline)) static spi_task *make(spout_loop *loop, size_t stack_s
         return NULL;
     spi_task *task = place(stack);
     *task = (spi_task){ .loop = loop, .stack = stack, .frame = &task->outermost };
+    task->own_context = &task->context;
+    task->has_canary = stack->guard == SPI_GUARD_CANARY;
     spi_ready_init(&task->ready, spi_task_resume);
     spi_list_init(&task->wait_node);
     spi_list_init(&task->sibling);

@@ -48,11 +48,7 @@ struct spi_net_owned {
 void spi_net_own(spi_net *net, spi_net_owned *owned, void (*destroy)(spi_net_owned *));
 void spi_net_disown(spi_net_owned *owned);
 
-/* Sends what the gather buffer holds; the rest goes to its owner's queue. `more`: a file follows at
-   once. */
-void spi_net_flush(spi_net *net, bool more);
-
-/* The same at the end of the turn. What a transport gathers while it is dispatched goes out when
+/* Sends what the gather buffer holds at the end of the turn. What a transport gathers while it is dispatched goes out when
    that is over, and needs nothing more. */
 void spi_net_flush_later(spi_net *net);
 

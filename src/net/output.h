@@ -7,6 +7,8 @@
 
 #include "net/net.h"
 
+#include <sys/socket.h>
+
 enum {
     SPI_LINGER_MS = 2000,
     SPI_RATE_GRACE_MS = 10 * 1000, /* in which a rate is not asked for */
@@ -67,5 +69,28 @@ void spi_output_send_file(
 
 void spi_output_on_write_timeout(spi_timeout *timeout);
 void spi_output_on_linger_timeout(spi_timeout *timeout);
+
+/* The gathered bytes of anything but a plain socket, and what such a socket has refused. */
+void spi_net_send_gathered(spout_transport *owner, size_t len, bool more);
+void spi_net_queue_gathered(spout_transport *owner, size_t len, ssize_t sent);
+
+/* Sends what the gather buffer holds; the rest goes to its owner's queue. `more`: a file follows at
+   once. */
+static inline void spi_net_flush(spi_net *net, bool more)
+{
+    spout_transport *owner = net->gather_owner;
+    size_t len = net->gather_len;
+    net->gather_owner = NULL;
+    net->gather_len = 0;
+    if (!owner || len == 0)
+        return;
+    if (owner->ops != &spi_transport_plain || more) {
+        spi_net_send_gathered(owner, len, more);
+        return;
+    }
+    ssize_t sent = send(owner->fd, net->gather, len, MSG_NOSIGNAL);
+    if (sent != (ssize_t)len)
+        spi_net_queue_gathered(owner, len, sent);
+}
 
 #endif

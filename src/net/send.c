@@ -47,30 +47,16 @@ static void send_pieces(spout_transport *transport, const struct iovec *iov, int
     queue_rest(transport, iov, count, transport->ops->write(transport, iov, count, more));
 }
 
-/* Of anything but a plain socket that takes it all. */
-__attribute__((noinline)) static void send_gathered(spout_transport *owner, size_t len, bool more)
+void spi_net_send_gathered(spout_transport *owner, size_t len, bool more)
 {
     struct iovec piece = { owner->net->gather, len };
     send_pieces(owner, &piece, 1, more);
 }
 
-void spi_net_flush(spi_net *net, bool more)
+void spi_net_queue_gathered(spout_transport *owner, size_t len, ssize_t sent)
 {
-    spout_transport *owner = net->gather_owner;
-    size_t len = net->gather_len;
-    net->gather_owner = NULL;
-    net->gather_len = 0;
-    if (!owner || len == 0)
-        return;
-    if (owner->ops != &spi_transport_plain || more) {
-        send_gathered(owner, len, more);
-        return;
-    }
-    ssize_t sent = send(owner->fd, net->gather, len, MSG_NOSIGNAL);
-    if (sent != (ssize_t)len) {
-        struct iovec piece = { net->gather, len };
-        queue_rest(owner, &piece, 1, sent < 0 && errno == EINTR ? 0 : sent);
-    }
+    struct iovec piece = { owner->net->gather, len };
+    queue_rest(owner, &piece, 1, sent < 0 && errno == EINTR ? 0 : sent);
 }
 
 void spi_transport_flush(spout_transport *transport)
@@ -246,7 +232,7 @@ __attribute__((noinline)) static char *reserve_slowly(spout_transport *transport
 char *spi_transport_reserve(spout_transport *transport, size_t len)
 {
     spi_net *net = transport->net;
-    if (net->current == transport && !transport->closed && !transport->shut && !transport->output &&
+    if (net->current == transport && spi_transport_is_writable(transport) && !transport->output &&
         (!net->gather_owner || net->gather_owner == transport) &&
         SPI_GATHER_SIZE - net->gather_len >= len) { /* as below: mostly it is the one's turn */
         net->gather_owner = transport;

@@ -95,9 +95,9 @@ static size_t find_end(
 int spout_stream_read_until(
     spout_stream *stream, const char *delimiter, size_t max, spout_bytes *ret_bytes)
 {
-    size_t delimiter_len = strlen(delimiter), scanned = 0, most = spi_stream_limit(stream, max);
-    if (delimiter_len == 0)
+    if (!delimiter || !*delimiter)
         return spout_error_set(SPOUT_EINVAL, "an empty delimiter");
+    size_t delimiter_len = strlen(delimiter), scanned = 0, most = spi_stream_limit(stream, max);
     int result = spi_stream_begin_read(stream);
     while (result == 0) {
         size_t len = spi_buffer_len(&stream->input);

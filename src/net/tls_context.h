@@ -67,7 +67,7 @@ void spi_tls_tickets_clear(spi_tls_tickets *tickets);
 /* "*.example.org" stands for one label. Letters of either case. */
 bool spi_tls_host_matches(const char *pattern, const char *host);
 
-/* The newest entry of OpenSSL's queue, which is emptied, in words. Never NULL. */
+/* The oldest entry of OpenSSL's queue, which is emptied, in words. Never NULL. */
 const char *spi_tls_error_words(char *out, size_t size);
 
 /* Why a handshake failed. */
@@ -75,5 +75,9 @@ void spi_tls_handshake_words(SSL *ssl, const char *server_name, char *out, size_
 
 /* The failure is of a peer that speaks plain HTTP. Looks at the queue's oldest entry. */
 bool spi_tls_error_is_plain_http(void);
+
+/* What was noted last is an alert of the peer's. A goodbye counts as none, and leaves the queue as
+   it is: others may have put something there. */
+bool spi_tls_error_is_alert(void);
 
 #endif

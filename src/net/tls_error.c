@@ -17,6 +17,13 @@ bool spi_tls_error_is_plain_http(void)
            (reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST);
 }
 
+bool spi_tls_error_is_alert(void)
+{
+    unsigned long error = ERR_peek_last_error();
+    int reason = ERR_GET_REASON(error);
+    return ERR_GET_LIB(error) == ERR_LIB_SSL && reason >= FIRST_ALERT && reason <= LAST_ALERT;
+}
+
 /* OpenSSL's own table ends before TLS 1.3. */
 static const char *alert_words(int alert)
 {

@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "net/endpoint.h"
 #include "net/output.h"
+#include "net/tls_buffers.h"
 #include "net/tls_context.h"
 
 #include <errno.h>
@@ -40,28 +41,31 @@ enum {
 struct spi_tls_shared {
     char in[IN_SIZE], stage[RECORD], out[OUT_SIZE];
     size_t out_len;
+    spi_tls_keepers keepers;
 };
 
+/* What each request touches comes first. */
 typedef struct tls_state {
     spi_transport_ops ops;
-    spi_tls_peer peer;
     SSL *ssl;
     spout_transport *transport;
-    spout_endpoint remote; /* for the log: a connection that was reset has none any more */
-    const char *in;        /* received and not yet decrypted: only while tls_read runs */
+    const char *in; /* received and not yet decrypted: only while tls_read runs */
     size_t in_len;
+    spi_tls_buffers buffers;
+    bool dry;        /* a step of the handshake has read all there was */
+    bool held;       /* input came along with the handshake's end: OpenSSL has it */
+    bool secure;     /* both sides have agreed */
+    bool ended;      /* the peer has said goodbye */
+    bool hung_up;    /* the socket's end, without goodbye */
+    bool fin_due;    /* FIN follows the wire */
+    char *broken;    /* what it sent makes no sense, or ends the connection: why; else NULL */
     spi_buffer wire; /* sealed, refused by the system so far */
+    spi_tls_peer peer;
     spi_timeout timeout;
     spi_ready owed; /* the end came behind data: told once the owner reads on */
     void (*on_secure)(spout_transport *transport);
     const char *plain_reply;
-    bool dry;     /* a step of the handshake has read all there was */
-    bool held;    /* input came along with the handshake's end: OpenSSL has it */
-    bool secure;  /* both sides have agreed */
-    bool ended;   /* the peer has said goodbye */
-    char *broken; /* what it sent makes no sense, or ends the connection: why; else NULL */
-    bool hung_up; /* the socket's end, without goodbye */
-    bool fin_due; /* FIN follows the wire */
+    spout_endpoint remote; /* for the log: a connection that was reset has none any more */
 } tls_state;
 
 static const spi_transport_ops tls_ops;
@@ -78,7 +82,7 @@ static const spi_transport_ops *below(const spout_transport *transport)
 
 bool spi_transport_is_tls(const spout_transport *transport)
 {
-    return transport->ops && transport->ops->prepare == tls_ops.prepare;
+    return transport->ops && transport->ops->read == tls_ops.read;
 }
 
 bool spi_transport_is_secure(const spout_transport *transport)
@@ -174,9 +178,10 @@ static int bio_read(BIO *bio, char *out, int len)
 static long bio_control(BIO *bio, int command, long number, void *pointer)
 {
     (void)number, (void)pointer;
-    const tls_state *state = BIO_get_data(bio);
-    if (command == BIO_CTRL_EOF)
+    if (command == BIO_CTRL_EOF) {
+        const tls_state *state = BIO_get_data(bio);
         return state && state->hung_up;
+    }
     return command == BIO_CTRL_FLUSH || command == BIO_CTRL_DUP;
 }
 
@@ -218,6 +223,7 @@ static void unwrap(tls_state *state)
     state->transport->ops = below(state->transport);
     spi_timeout_stop(&state->timeout);
     spi_ready_cancel(&state->owed);
+    spi_tls_buffers_forget(&state->buffers);
     shared_of(state)->out_len = 0;
     spi_buffer_release(&state->wire);
     SSL_free(state->ssl);
@@ -303,6 +309,7 @@ static void become_secure(tls_state *state)
 {
     spout_transport *transport = state->transport;
     state->secure = true;
+    state->ops.prepare = NULL; /* events are as those of a plain socket from here on */
     state->held = SSL_has_pending(state->ssl);
     spi_timeout_stop(&state->timeout);
     if (transport->fin)
@@ -427,29 +434,32 @@ static ssize_t end_of_input(tls_state *state)
     return break_off(state, SPOUT_EPROTO, state->broken);
 }
 
-static void note_broken(tls_state *state)
+/* OpenSSL gave nothing: there is no more here, or none will come. */
+static void note_end(tls_state *state)
 {
     char words[256];
-    state->broken = spi_strdup(spi_tls_error_words(words, sizeof words));
+    if (SSL_want_read(state->ssl))
+        return;
+    if ((SSL_get_shutdown(state->ssl) & SSL_RECEIVED_SHUTDOWN) && !spi_tls_error_is_alert())
+        state->ended = true;
+    else
+        state->broken = spi_strdup(spi_tls_error_words(words, sizeof words));
 }
 
 /* Decrypts all that is here. Most often this is one record: asking OpenSSL for another would cost a
-   third of what the record did. */
+   third of what the record did, and to empty its queue of errors beforehand, a twentieth. */
 static size_t unseal(tls_state *state, char *out, size_t len)
 {
     size_t total = 0, got;
-    if (ERR_peek_error())
-        ERR_clear_error();
-    while (total < len && SSL_read_ex(state->ssl, out + total, len - total, &got) == 1) {
+    while (total < len) {
+        if (SSL_read_ex(state->ssl, out + total, len - total, &got) != 1) {
+            note_end(state);
+            break;
+        }
         total += got;
         if (state->in_len == 0 && !SSL_has_pending(state->ssl))
-            return total;
+            break;
     }
-    int why = total < len ? SSL_get_error(state->ssl, 0) : SSL_ERROR_NONE;
-    if (why == SSL_ERROR_ZERO_RETURN)
-        state->ended = true;
-    else if (why != SSL_ERROR_NONE && why != SSL_ERROR_WANT_READ)
-        note_broken(state);
     return total;
 }
 
@@ -465,6 +475,7 @@ static ssize_t tls_read(spout_transport *transport, void *out, size_t len)
                               : below(transport)->read(transport, shared->in, sizeof shared->in);
     if (got < 0)
         return -1;
+    spi_tls_buffers_note_read(&state->buffers, &shared->keepers);
     if (got == 0 && !state->held)
         return transport->closing
                    ? 0
@@ -491,24 +502,29 @@ typedef struct cursor {
     size_t offset;
 } cursor;
 
-/* Small pieces share a record, which is put together in `stage`. Empty at the end. */
+static void advance(cursor *from, size_t len)
+{
+    from->offset += len;
+    if (from->offset == from->at->iov_len) {
+        from->at++;
+        from->offset = 0;
+    }
+}
+
+/* Small pieces share a record, which is put together in `stage`. */
 static spout_bytes next_record(cursor *from, char *stage)
 {
     size_t staged = 0;
-    for (; from->at < from->end && staged < RECORD; from->at++, from->offset = 0) {
+    while (from->at < from->end && staged < RECORD) {
         const char *data = (const char *)from->at->iov_base + from->offset;
         size_t left = from->at->iov_len - from->offset, room = RECORD - staged;
         size_t part = left < room ? left : room;
-        if (staged == 0 && (part == RECORD || from->at + 1 == from->end)) {
-            from->offset += part;
+        bool alone = staged == 0 && (part == RECORD || from->at + 1 == from->end);
+        advance(from, part);
+        if (alone)
             return (spout_bytes){ data, part };
-        }
         memcpy(stage + staged, data, part);
         staged += part;
-        if (part < left) {
-            from->offset += part;
-            break;
-        }
     }
     return (spout_bytes){ stage, staged };
 }
@@ -534,14 +550,14 @@ static ssize_t tls_write(spout_transport *transport, const struct iovec *iov, in
     tls_state *state = state_of(transport);
     spi_tls_shared *shared = transport->net->tls;
     cursor from = { iov, iov + count, 0 };
-    spout_bytes record;
     size_t total = 0;
     if (!takes_output(state)) {
         errno = EAGAIN;
         return -1;
     }
-    while (takes_output(state) && (record = next_record(&from, shared->stage)).len > 0) {
-        if (seal(state, record) < 0)
+    while (from.at < from.end && takes_output(state)) {
+        spout_bytes record = next_record(&from, shared->stage);
+        if (record.len > 0 && seal(state, record) < 0)
             return -1;
         total += record.len;
         if (OUT_SIZE - shared->out_len < SEALED_RECORD && send_out(state, true) < 0)
@@ -715,7 +731,7 @@ int spi_tls_wrap(spout_transport *transport, spout_tls *tls, const spi_tls_wrap_
     spi_buffer_init(&state->wire, WIRE_MAX);
     spi_timeout_init(&state->timeout);
     spi_ready_init(&state->owed, tell_owed);
-    state->ssl = SSL_new(tls->ctx);
+    state->ssl = state->buffers.ssl = SSL_new(tls->ctx);
     int result = set_side(state, options);
     if (result < 0) {
         unwrap(state);

@@ -254,8 +254,7 @@ __attribute__((noinline)) static void handle(spout_transport *transport, unsigne
 /* Input for one that reads, and nothing else: what nearly all events are. */
 static inline bool is_plain_input(const spout_transport *transport, unsigned events)
 {
-    return events == SPOUT_READABLE && transport->reading && !transport->eof &&
-           !transport->closing && !transport->closed && !transport->output &&
+    return events == SPOUT_READABLE && spi_transport_is_well(transport) && !transport->output &&
            !transport->ops->prepare;
 }
 
@@ -408,7 +407,7 @@ int spi_transport_move(spout_transport *from, spout_transport *to, const spout_c
 
 int spi_transport_detach(spout_transport *transport)
 {
-    if (transport->ops->prepare) {
+    if (transport->ops->flush) { /* a layer, which stays */
         spout_error_set(SPOUT_EUNSUPPORTED, "the connection can't be detached: it speaks TLS");
         return -1;
     }

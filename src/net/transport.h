@@ -94,15 +94,20 @@ struct spout_transport {
     struct spi_net *net;
     spi_output *output;
     spi_watch watch;
-    int fd;           /* -1 when closed; the watch may be off meanwhile */
-    bool reading : 1; /* the owner wants data */
-    bool eof : 1;     /* the peer sends no more */
-    bool closed : 1;  /* the descriptor is gone; on_lost may still be owed */
-    bool closing : 1; /* closes once the output is out and the peer has stopped */
-    bool shut : 1;    /* takes no more output */
-    bool fin : 1;     /* the peer has been told so */
-    bool pressed : 1; /* the high mark was passed: on_drain is owed */
-    bool hung : 1;    /* hung up, which changes nothing yet: watch only for what is wanted */
+    int fd; /* -1 when closed; the watch may be off meanwhile */
+    union {
+        struct {
+            bool reading : 1; /* the owner wants data */
+            bool eof : 1;     /* the peer sends no more */
+            bool closed : 1;  /* the descriptor is gone; on_lost may still be owed */
+            bool closing : 1; /* closes once the output is out and the peer has stopped */
+            bool shut : 1;    /* takes no more output */
+            bool fin : 1;     /* the peer has been told so */
+            bool pressed : 1; /* the high mark was passed: on_drain is owed */
+            bool hung : 1; /* hung up, which changes nothing yet: watch only for what is wanted */
+        };
+        uint8_t state; /* all of these, so that several can be compared at once */
+    };
 };
 _Static_assert(
     sizeof(struct spout_transport) <= 64, "an idle transport costs no more than a cache line");
@@ -165,6 +170,16 @@ void spi_transport_commit(spout_transport *transport, size_t len);
 
 void spi_transport_flush(spout_transport *transport); /* sends what was gathered */
 
+/* It reads, and has neither output waiting that is too much, nor anything of its end before it. */
+static inline bool spi_transport_is_well(const spout_transport *transport)
+{
+    static const spout_transport mask = {
+        .reading = true, .eof = true, .closed = true, .closing = true, .shut = true, .pressed = true
+    };
+    static const spout_transport well = { .reading = true };
+    return (transport->state & mask.state) == well.state;
+}
+
 /* Bytes gathered or queued, files included. */
 size_t spi_transport_pending(const spout_transport *transport);
 
@@ -213,7 +228,8 @@ static inline bool spi_transport_is_closed(const spout_transport *transport)
 /* Writes have a chance: neither closed nor closing nor shut down. */
 static inline bool spi_transport_is_writable(const spout_transport *transport)
 {
-    return !transport->closed && !transport->shut;
+    static const spout_transport mask = { .closed = true, .shut = true };
+    return !(transport->state & mask.state);
 }
 
 int spi_transport_fd(const spout_transport *transport); /* -1 when closed */

@@ -103,7 +103,7 @@ static int write_request(spout_request *r)
 
 static int write_traceback(spout_request *r)
 {
-    spi_response_put(r, "Content-Type", "text/plain; charset=UTF-8");
+    spi_response_put_type(r, "text/plain; charset=UTF-8");
     const char *text = spi_arena_format(
         spi_request_arena(r), "%d: %s\n", r->response.status, reason_of(r));
     int result = append_text(r, text);
@@ -222,7 +222,7 @@ static bool is_quiet_end(const spout_request *r, int code)
     return gone && (code == SPOUT_ECLOSED || code == SPOUT_ECANCELED);
 }
 
-void spi_request_answer_error(spout_request *r)
+__attribute__((noinline)) void spi_request_answer_error(spout_request *r)
 {
     if (!spout_error_current())
         spout_error_set(SPOUT_EFAILED, "the handler failed without an error set");
@@ -245,7 +245,7 @@ void spi_request_answer_error(spout_request *r)
     }
 }
 
-void spi_request_answer_without_stack(spout_request *r)
+__attribute__((noinline)) void spi_request_answer_without_stack(spout_request *r)
 {
     begin_page(r, 503);
     if (write_default_page(r) < 0 || spi_response_end(r) < 0)

@@ -329,7 +329,7 @@ const char *spout_handler_name(spout_request *r)
 
 int64_t spout_request_time_us(spout_request *r)
 {
-    int64_t passed = spi_monotonic_us() - r->started_us;
+    int64_t passed = (spi_monotonic_ns() - r->started_ns) / 1000;
     return passed > 0 ? passed : 0;
 }
 

@@ -40,7 +40,7 @@ static int write_value(spout_request *r, const json_t *value)
     if (r->response.ended)
         return spi_response_append(r, "", 0);
     if (!r->response.head_sent) {
-        spi_response_put(r, "Content-Type", "application/json; charset=UTF-8");
+        spi_response_put_type(r, "application/json; charset=UTF-8");
         r->response.type_set = true;
     }
     spout_error_clear();

@@ -115,16 +115,36 @@ static void remove_others(spi_response *response, int kept)
     response->field_count = out;
 }
 
-int spout_set_header(spout_request *r, const char *name, const char *value)
+/* A type that was set before is known to be a valid one. */
+static inline bool set_known_type(spout_request *r, const char *name, const char *value)
+{
+    static const char type[] = "Content-Type";
+    spi_response *response = &r->response;
+    if (!name || !value || response->head_sent || strlen(name) != sizeof type - 1 ||
+        memcmp(name, type, sizeof type - 1) != 0)
+        return false;
+    spi_usual *usual = spi_usual_find(&r->application->usual, value, strlen(value));
+    if (!usual || !spi_response_has_usual_type(response))
+        return false;
+    response->usual = usual;
+    response->type_set = true;
+    return true;
+}
+
+__attribute__((noinline)) static int set_any_header(
+    spout_request *r, const char *name, const char *value)
 {
     const char *stored;
     int result = prepare_field(r, name, value, &stored);
     if (result)
         return result < 0 ? result : 0;
     size_t len = strlen(name);
-    int at = spi_response_find(&r->response, name, len);
-    if (spi_equal_nocase(name, len, "Content-Type", 12))
+    if (spi_equal_nocase(name, len, "Content-Type", 12)) {
         r->response.type_set = true;
+        if (spi_response_take_type(r, stored))
+            return 0;
+    }
+    int at = spi_response_find(&r->response, name, len);
     if (at < 0) {
         spi_response_add(r, spi_arena_strdup(spi_request_arena(r), name), stored);
         return 0;
@@ -134,6 +154,11 @@ int spout_set_header(spout_request *r, const char *name, const char *value)
     field->value_len = (uint32_t)strlen(stored);
     remove_others(&r->response, at);
     return 0;
+}
+
+int spout_set_header(spout_request *r, const char *name, const char *value)
+{
+    return set_known_type(r, name, value) ? 0 : set_any_header(r, name, value);
 }
 
 int spout_add_header(spout_request *r, const char *name, const char *value)
@@ -174,7 +199,7 @@ const char *spout_get_reply_header(spout_request *r, const char *name)
     if (at < 0)
         return NULL;
     const spi_field *field = spi_response_field(&r->response, (uint32_t)at);
-    bool is_date = !field->value || field->value == r->application->usual.date;
+    bool is_date = !field->value || field->value == r->response.usual->date;
     return is_date ? spi_http_date(r->exchange->loop) : field->value;
 }
 

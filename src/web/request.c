@@ -227,15 +227,15 @@ static inline void clear(spout_request *r)
 static spout_request *new_request(
     spout_application *application, spi_exchange *exchange, uint8_t hands)
 {
-    spout_request *r = spi_arena_alloc(exchange->arena, sizeof *r);
+    enum { SIZE = sizeof(spout_request) + sizeof(spi_piece) + SPI_FIRST_PIECE };
+    spout_request *r = spi_arena_alloc(exchange->arena, SIZE);
     clear(r);
     r->exchange = exchange;
     r->application = application;
     r->hands = hands;
     r->refusal_why = "";
-    r->started_us = spi_loop_now_us(exchange->loop);
-    const spi_usual *usual = &application->usual;
-    spi_response_init(&r->response, usual->fields, usual->count, r->first_fields);
+    r->started_ns = spi_loop_now_ns(exchange->loop);
+    spi_response_init(&r->response, &application->usual, r->first_fields, (spi_piece *)(r + 1));
     exchange->user = r;
     return r;
 }
@@ -383,11 +383,16 @@ __attribute__((noinline)) static void run_last_hook(
 
 /* --- the end --- */
 
+__attribute__((noinline)) static void free_failure(spout_request *r)
+{
+    spi_error_free(r->failure);
+    r->failure = NULL;
+}
+
 static void free_request(spout_request *r)
 {
     if (r->failure)
-        spi_error_free(r->failure);
-    r->failure = NULL;
+        free_failure(r);
     spi_application_unref(r->application);
 }
 
@@ -512,16 +517,21 @@ static void log_no_stack(spi_web_loop *web, spout_loop *loop)
     web->refused = 0;
 }
 
-static void on_request(void *self, spi_exchange *exchange)
+__attribute__((noinline)) static void turn_away(spout_request *r)
 {
-    (void)self;
-    spout_request *r = exchange->user;
-    if (start(r) == 0)
-        return;
+    spi_exchange *exchange = r->exchange;
     log_no_stack(spi_web_loop_of(exchange->loop), exchange->loop);
     spi_request_answer_without_stack(r);
     spi_error_free(r->failure);
     exchange->ops->release(exchange);
+}
+
+static void on_request(void *self, spi_exchange *exchange)
+{
+    (void)self;
+    spout_request *r = exchange->user;
+    if (start(r) < 0)
+        turn_away(r);
 }
 
 static int on_error(void *self, spi_exchange *exchange, int status)

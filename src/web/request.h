@@ -15,6 +15,7 @@
 #include <spout/web.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "http/exchange.h"
 #include "loop/task.h"
 #include "web/application.h"
@@ -68,13 +69,11 @@ struct spout_request {
     struct spout_websocket *websocket; /* after a handshake */
     spi_task *task;                    /* while the handler runs */
     spi_starter *starter;
-    int64_t started_us;
+    int64_t started_ns;
     uint64_t received; /* of a streamed body */
     uint8_t holds;     /* coroutines that use the request */
     uint8_t hands;     /* applications that have handed it on */
-    bool running : 1;
-    bool logged : 1;
-    bool unmatched : 1;
+    bool running, logged, unmatched;
     spi_field first_fields[SPI_FIRST_FIELDS]; /* the reply's, not zeroed */
 };
 
@@ -97,6 +96,18 @@ int spi_request_guard(spout_request *r);
 
 /* Remembers the current error as the request's, if it is the first, and returns its code. */
 int spi_request_stick(spout_request *r);
+
+static inline int spi_response_append(spout_request *r, const void *data, size_t len)
+{
+    spi_response *response = &r->response;
+    spi_piece *piece = response->last;
+    if (!piece || response->ended || r->exchange->gone || len > piece->size - piece->len)
+        return spi_response_append_slowly(r, data, len);
+    spi_put(piece->data + piece->len, data, len);
+    piece->len += len;
+    response->len += len;
+    return 0;
+}
 
 /* "GET /x (127.0.0.1)", in the request's arena. */
 const char *spi_request_summary(spout_request *r);

@@ -3,31 +3,36 @@
 #include "base/text.h"
 #include "http/date.h"
 #include "web/compress.h"
+#include "web/etag.h"
 #include "web/request.h"
 #include "web/session.h"
 
 enum {
-    FIRST_PIECE = 256,
     LARGEST_PIECE = 64 * 1024,
     MAX_HELD = 256 * 1024 * 1024, /* of a body that is not flushed */
     SLICE = 256 * 1024            /* given to the exchange at once */
 };
 
 void spi_response_init(
-    spi_response *response, const spi_field *usual, uint32_t usual_count, spi_field *first)
+    spi_response *response, spi_usual *usual, spi_field *fields, spi_piece *piece)
 {
     response->usual = usual;
-    response->fields = first;
+    response->fields = fields;
     response->field_capacity = SPI_FIRST_FIELDS;
-    response->field_count = response->as_made = usual_count;
+    response->field_count = response->as_made = usual->count;
     response->status = 200;
     response->declared = -1;
+    piece->next = NULL;
+    piece->len = 0;
+    piece->size = SPI_FIRST_PIECE;
+    response->first = response->last = piece;
 }
 
 void spi_response_reset(spout_request *r)
 {
     spi_response *response = &r->response;
-    response->field_count = response->as_made = r->application->usual.count;
+    response->usual = &r->application->usual;
+    response->field_count = response->as_made = response->usual->count;
     response->status = 200;
     response->reason = NULL;
     response->declared = -1;
@@ -48,9 +53,10 @@ void spi_response_drop_body(spout_request *r)
 int spi_response_find(const spi_response *response, const char *name, size_t name_len)
 {
     uint32_t as_made = response->as_made;
-    const spi_field *found = spi_field_find(response->usual, as_made, name, name_len);
+    const spi_field *usual = response->usual->fields;
+    const spi_field *found = spi_field_find(usual, as_made, name, name_len);
     if (found)
-        return (int)(found - response->usual);
+        return (int)(found - usual);
     found = spi_field_find(
         response->fields + as_made, response->field_count - as_made, name, name_len);
     return found ? (int)(found - response->fields) : -1;
@@ -59,8 +65,8 @@ int spi_response_find(const spi_response *response, const char *name, size_t nam
 spi_field *spi_response_change(spi_response *response, uint32_t at)
 {
     for (uint32_t i = at; i < response->as_made; i++) {
-        response->fields[i] = response->usual[i];
-        if (spi_usual_is_date(&response->usual[i]))
+        response->fields[i] = response->usual->fields[i];
+        if (spi_usual_is_date(&response->fields[i]))
             response->fields[i].value = NULL;
     }
     if (at < response->as_made)
@@ -111,6 +117,38 @@ void spi_response_put(spout_request *r, const char *name, const char *value)
         *spi_response_change(&r->response, (uint32_t)at) = make_field(name, value);
 }
 
+bool spi_response_has_usual_type(const spi_response *response)
+{
+    if (response->as_made < response->usual->count)
+        return false;
+    for (uint32_t i = response->as_made; i < response->field_count; i++) {
+        if (response->fields[i].name_len == sizeof "Content-Type" - 1)
+            return false;
+    }
+    return true;
+}
+
+bool spi_response_take_type(spout_request *r, const char *type)
+{
+    spi_usual *first = &r->application->usual;
+    size_t len = strlen(type);
+    if (!spi_response_has_usual_type(&r->response))
+        return false;
+    spi_usual *usual = spi_usual_find(first, type, len);
+    if (!usual)
+        usual = spi_usual_add(first, r->application->arena, type, len);
+    if (!usual)
+        return false;
+    r->response.usual = usual;
+    return true;
+}
+
+void spi_response_put_type(spout_request *r, const char *type)
+{
+    if (!spi_response_take_type(r, type))
+        spi_response_put(r, "Content-Type", type);
+}
+
 void spi_response_remove_at(spi_response *response, uint32_t at)
 {
     spi_response_change(response, at);
@@ -139,7 +177,7 @@ static spi_piece *new_piece(spout_request *r, size_t len)
         response->spare = NULL;
         return link_piece(response, piece);
     }
-    size_t size = response->last ? response->last->size * 2 : FIRST_PIECE;
+    size_t size = response->last ? response->last->size * 2 : SPI_FIRST_PIECE;
     if (size > LARGEST_PIECE)
         size = LARGEST_PIECE;
     if (size < len)
@@ -149,7 +187,8 @@ static spi_piece *new_piece(spout_request *r, size_t len)
     return link_piece(response, piece);
 }
 
-int spi_response_append(spout_request *r, const void *data, size_t len)
+/* A body that is too long for it does without the first piece. */
+int spi_response_append_slowly(spout_request *r, const void *data, size_t len)
 {
     spi_response *response = &r->response;
     if (response->ended)
@@ -162,8 +201,11 @@ int spi_response_append(spout_request *r, const void *data, size_t len)
     if (!len)
         return 0;
     spi_piece *piece = response->last;
-    if (!piece || piece->size - piece->len < len)
+    if (!piece || piece->size - piece->len < len) {
+        if (response->len == 0)
+            spi_response_drop_body(r);
         piece = new_piece(r, len);
+    }
     memcpy(piece->data + piece->len, data, len);
     piece->len += len;
     response->len += len;
@@ -207,7 +249,7 @@ int spi_response_sent(spout_request *r, int result)
 
 static inline void use_usual(spout_request *r, spi_reply_head *head)
 {
-    spi_usual *usual = &r->application->usual;
+    spi_usual *usual = r->response.usual;
     uint32_t as_made = r->response.as_made;
     if (!spi_usual_have_date(usual, as_made))
         fill_date(r);
@@ -280,7 +322,7 @@ int spi_response_send_pieces(spout_request *r)
 {
     spi_response *response = &r->response;
     size_t unsettled = 0;
-    for (spi_piece *piece = response->first; piece; piece = piece->next) {
+    for (spi_piece *piece = response->len ? response->first : NULL; piece; piece = piece->next) {
         int result = send_slices(r, (spout_bytes){ piece->data, piece->len });
         unsettled += piece->len;
         if (result == 0 && unsettled > SLICE && piece->next) {

@@ -6,6 +6,7 @@
 #include <spout/web.h>
 
 #include "http/exchange.h"
+#include "web/usual.h"
 
 /* A piece of the body, in the request's arena. */
 typedef struct spi_piece {
@@ -17,11 +18,14 @@ typedef struct spi_piece {
 /* A cookie that the reply will set (set_cookie.c). */
 typedef struct spi_new_cookie spi_new_cookie;
 
-enum { SPI_FIRST_FIELDS = 6 }; /* the usual ones and a few more */
+enum {
+    SPI_FIRST_FIELDS = 6, /* the usual ones and a few more */
+    SPI_FIRST_PIECE = 256
+};
 
 typedef struct spi_response {
-    const spi_field *usual; /* the application's: what a fresh reply begins with */
-    spi_field *fields;      /* value NULL: the date, filled in when it goes out */
+    spi_usual *usual;  /* the application's: what a fresh reply begins with */
+    spi_field *fields; /* value NULL: the date, filled in when it goes out */
     uint32_t field_count, field_capacity;
     uint32_t as_made; /* so many of the first are the usual ones, and not in `fields` */
     int status;
@@ -36,26 +40,25 @@ typedef struct spi_response {
     struct spi_compressor *compressor; /* NULL: it goes out as it is (compress.c) */
     const char *coding;                /* its name */
     uint64_t plain;                    /* body bytes that went into it */
-    bool encoding : 1;                 /* the encoder is at work, and may be waiting for its turn */
-    bool head_sent : 1;
-    bool ended : 1;
+    bool head_sent, ended;
+    bool encoding : 1; /* the encoder is at work, and may be waiting for its turn */
     bool close : 1;
     bool type_set : 1; /* Content-Type is the handler's */
     bool lost : 1;     /* sending has met a closed connection */
     bool as_is : 1;    /* not for transforms: a file, or they have had it, or one has failed */
 } spi_response;
 
-/* 200 with nothing but Server, Date and Content-Type, in a request that is all zero, but for what is
-   in `first`. */
+/* 200 with nothing but Server, Date and Content-Type, and with an empty piece; in a request that is all
+   zero. `fields` and `piece` have room for so many as above, and no values. */
 void spi_response_init(
-    spi_response *response, const spi_field *usual, uint32_t usual_count, spi_field *first);
+    spi_response *response, spi_usual *usual, spi_field *fields, spi_piece *piece);
 
 /* Back to that. Not after the head was sent. */
 void spi_response_reset(spout_request *r);
 
 static inline const spi_field *spi_response_field(const spi_response *response, uint32_t at)
 {
-    return at < response->as_made ? &response->usual[at] : &response->fields[at];
+    return at < response->as_made ? &response->usual->fields[at] : &response->fields[at];
 }
 
 /* Whether there are no fields but those. */
@@ -70,6 +73,15 @@ int spi_response_find(const spi_response *response, const char *name, size_t nam
 /* Sets a field of ours without checks: name and value are static or lie in the request's arena. */
 void spi_response_put(spout_request *r, const char *name, const char *value);
 
+/* Content-Type, which is valid and static, or lies in the request's arena. */
+void spi_response_put_type(spout_request *r, const char *type);
+
+/* The same if it is the type of one of the application's usual beginnings, or can become one, and the
+   reply still has such a beginning. False: nothing has happened. */
+bool spi_response_take_type(spout_request *r, const char *type);
+/* Whether nothing but the usual fields can be a Content-Type. */
+bool spi_response_has_usual_type(const spi_response *response);
+
 /* A field that is about to be changed: it, and all behind it, are the reply's own from here on. */
 spi_field *spi_response_change(spi_response *response, uint32_t at);
 
@@ -78,7 +90,8 @@ void spi_response_add(spout_request *r, const char *name, const char *value);
 void spi_response_add_field(spout_request *r, spi_field field);
 void spi_response_remove_at(spi_response *response, uint32_t at);
 
-int spi_response_append(spout_request *r, const void *data, size_t len);
+int spi_response_append_slowly(spout_request *r, const void *data, size_t len);
+static inline int spi_response_append(spout_request *r, const void *data, size_t len);
 void spi_response_drop_body(spout_request *r);
 
 /* Turns the cookies into fields. */
@@ -118,9 +131,5 @@ static inline bool spi_status_is_bodiless(int status)
 {
     return status != 200 && (status < 200 || status == 204 || status == 304);
 }
-
-/* Sets Etag unless there is one, and turns the reply to a 304 if the client has it; fails with 412 if
-   it insists on another (etag.c). */
-int spi_response_check_etag(spout_request *r);
 
 #endif

@@ -1,5 +1,6 @@
-/* What every reply begins with: Server, Date and the usual Content-Type; as fields, and as they go
-   out, written once a second. */
+/* What every reply begins with: Server, Date and Content-Type; as fields, and as they go out,
+   written once a second. An application has one for HTML, and one for each of the first other types
+   that its handlers set. */
 #ifndef SPI_USUAL_H
 #define SPI_USUAL_H
 
@@ -8,18 +9,36 @@
 
 enum { SPI_USUAL_MAX = 3 };
 
-typedef struct spi_usual {
+typedef struct spi_usual spi_usual;
+struct spi_usual {
+    spi_usual *next; /* for another type */
     spi_field fields[SPI_USUAL_MAX];
     uint32_t count;
     uint32_t ends[SPI_USUAL_MAX + 1]; /* where in the text each begins, and the last ends */
     int64_t second_us;                /* wall clock: the begin of the second that Date shows */
     char *text;
     char date[SPI_HTTP_DATE_LEN + 1];
-} spi_usual;
+};
 
 /* `server`: a valid value, "" for none; stays the caller's. */
 void spi_usual_init(spi_usual *usual, spi_arena *arena, const char *server);
 void spi_usual_write(spi_usual *usual, spout_loop *loop);
+
+/* One more, of a type that is valid and is not among them; `first` is the application's. NULL: there
+   are enough. */
+spi_usual *spi_usual_add(spi_usual *first, spi_arena *arena, const char *type, size_t len);
+
+/* The one with this Content-Type, which is the last of its fields, or NULL. */
+static inline spi_usual *spi_usual_find(spi_usual *first, const char *type, size_t len)
+{
+    spi_usual *usual = first;
+    for (; usual; usual = usual->next) {
+        const spi_field *field = &usual->fields[usual->count - 1];
+        if (field->value_len == len && memcmp(field->value, type, len) == 0)
+            break;
+    }
+    return usual;
+}
 
 /* The first `count` of them become the first fields of a head. */
 static inline void spi_usual_use(

@@ -128,20 +128,46 @@ static void test_unusual(void **state)
     }
 }
 
-static void test_between(void **state)
+/* Of a block with one kind of byte at each third place, and another elsewhere. */
+static uint32_t expected_mask(bool first, bool second)
+{
+    uint32_t mask = 0;
+    for (int i = 0; i < SPI_BLOCK_LEN; i++)
+        mask |= (uint32_t)(i % 3 == 0 ? first : second) << i;
+    return mask;
+}
+
+static void test_blocks(void **state)
 {
     (void)state;
+    static const char bounds[][2] = { { ' ', '~' }, { 'a', 'z' }, { '0', '9' }, { 1, 0x7F } };
     for (int c = 0; c < 256; c++) {
         char text[SPI_BLOCK_LEN];
-        memset(text, c, sizeof text);
+        for (int i = 0; i < SPI_BLOCK_LEN; i++)
+            text[i] = i % 3 == 0 ? (char)c : 'm';
         spi_block block = spi_block_load(text);
-        static const char bounds[][2] = { { ' ', '~' }, { 'a', 'z' }, { '0', '9' }, { 1, 0x7F } };
-        for (size_t i = 0; i < 4; i++) {
-            bool inside = c >= bounds[i][0] && c <= bounds[i][1];
-            assert_int_equal(spi_block_mask(spi_block_between(block, bounds[i][0], bounds[i][1])),
-                inside ? SPI_BLOCK_ALL : 0);
+        for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
+            char low = bounds[i][0], high = bounds[i][1];
+            spi_block outside = spi_block_outside(block, low, high);
+            bool first = c < low || c > high, second = 'm' < low || 'm' > high;
+            assert_int_equal(spi_block_mask(outside), expected_mask(first, second));
+            assert_int_equal(spi_block_mask(spi_block_without(outside, block == 'm')),
+                expected_mask(first && c != 'm', false));
         }
+        char copy[SPI_BLOCK_LEN];
+        spi_block_store(copy, block);
+        assert_memory_equal(copy, text, sizeof text);
     }
+}
+
+static void test_first_bit(void **state)
+{
+    (void)state;
+    assert_int_equal(spi_first_bit_32(0), 32);
+    for (unsigned i = 0; i < 32; i++)
+        assert_int_equal(spi_first_bit_32(UINT32_C(0xC0000001) << i), i);
+    for (unsigned i = 0; i < 64; i++)
+        assert_int_equal(spi_first_bit(UINT64_MAX << i), i);
 }
 
 int main(void)
@@ -153,7 +179,8 @@ int main(void)
         cmocka_unit_test(test_token),
         cmocka_unit_test(test_field_value),
         cmocka_unit_test(test_unusual),
-        cmocka_unit_test(test_between),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_first_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

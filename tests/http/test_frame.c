@@ -357,6 +357,81 @@ static void test_mask_stays_inside(void **state)
     }
 }
 
+static void test_mask_into_another_place(void **state)
+{
+    (void)state;
+    static const uint8_t mask[4] = { 0xA5, 0x00, 0xFF, 0x3C };
+    for (size_t len = 0; len < 200; len++) {
+        char *in = malloc(len + 1), *out = malloc(len + 1); /* exact, for sanitizers */
+        for (size_t i = 0; i < len; i++)
+            in[i] = (char)(i * 11);
+        assert_ptr_equal(spi_frame_mask_to(out, in, len, mask), out + len);
+        for (size_t i = 0; i < len; i++)
+            assert_int_equal((uint8_t)out[i], (uint8_t)(i * 11) ^ mask[i % 4]);
+        free(in);
+        free(out);
+    }
+}
+
+/* What may be taken as a whole is what the parser takes as a message, with nothing left over. */
+static void expect_same(const char *in, size_t len, uint64_t max, bool is_whole)
+{
+    char copy[256];
+    size_t used;
+    spout_bytes data = { "", 0 }, end;
+    const char *what;
+    spi_frame_parser parser;
+    spi_whole_message found;
+    assert_int_equal(spi_frame_try_whole(in, len, max, &found), is_whole);
+    if (!is_whole)
+        return;
+    memcpy(copy, in, len);
+    spi_frame_parser_init(&parser, true, max);
+    if (found.payload.len > 0)
+        assert_int_equal(spi_frame_parse(&parser, copy, len, &used, &data, &what), SPI_FRAME_DATA);
+    assert_int_equal(
+        spi_frame_parse(&parser, copy, found.payload.len > 0 ? 0 : len, &used, &end, &what),
+        SPI_FRAME_MESSAGE);
+    assert_int_equal(data.len, found.payload.len);
+    assert_int_equal(found.is_text, parser.message_opcode == SPI_OP_TEXT);
+    char unmasked[256];
+    spi_frame_mask_to(unmasked, found.payload.data, found.payload.len, found.mask);
+    assert_memory_equal(unmasked, data.data, data.len);
+    assert_ptr_equal(found.payload.data + found.payload.len, in + found.frame_len);
+}
+
+static void test_whole_messages(void **state)
+{
+    (void)state;
+    char in[256];
+    memset(in, 'x', sizeof in);
+    for (int first = 0; first < 256; first++) {
+        bool is_message = first == 0x81 || first == 0x82;
+        for (int second = 0; second < 256; second++) {
+            in[0] = (char)first;
+            in[1] = (char)second;
+            expect_same(in, 140, 1000, is_message && second >= 0x80 && second < 0x80 + 126);
+        }
+    }
+}
+
+static void test_whole_messages_at_their_limits(void **state)
+{
+    (void)state;
+    char in[256] = "\x81\xFE\x00\x7E";
+    expect_same(in, 8 + 126, 126, true);
+    expect_same(in, 9 + 126, 127, true);
+    expect_same(in, 7 + 126, 126, false); /* not all there */
+    expect_same(in, 8 + 126, 125, false); /* too big */
+    in[3] = 0x7D;                         /* not the shortest form */
+    expect_same(in, 200, 126, false);
+    memcpy(in, "\x82\x82", 2);
+    expect_same(in, 8, 2, true);
+    expect_same(in, 8, 1, false);
+    for (size_t len = 0; len < 8; len++)
+        expect_same(in, len, 2, false);
+}
+
 static void test_close_codes(void **state)
 {
     (void)state;
@@ -423,6 +498,9 @@ int main(void)
         cmocka_unit_test(test_control_payload_of_125),
         cmocka_unit_test(test_frame_heads),
         cmocka_unit_test(test_mask_stays_inside),
+        cmocka_unit_test(test_mask_into_another_place),
+        cmocka_unit_test(test_whole_messages),
+        cmocka_unit_test(test_whole_messages_at_their_limits),
         cmocka_unit_test(test_close_codes),
         cmocka_unit_test(test_random_streams),
         cmocka_unit_test(test_bad_is_final),

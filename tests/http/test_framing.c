@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -228,6 +229,26 @@ static void test_upgrade(void **state)
     assert_false(head.upgrade);
 }
 
+static void test_conditions(void **state)
+{
+    spi_request_head head;
+    static const char *const conditions[] = { "If-Match: *\r\n", "if-none-match: \"a\"\r\n",
+        "IF-NONE-MATCH:\r\n", "Accept: b\r\nIf-None-Match: \"a\"\r\nX-C: d\r\n" };
+    static const char *const others[] = { "", "If-Range: \"a\"\r\n", "If-Matsh: *\r\n",
+        "Is-None-Match: *\r\n", "If-Modified-Since: x\r\n" };
+    char fields[128];
+    for (size_t i = 0; i < sizeof conditions / sizeof *conditions; i++) {
+        snprintf(fields, sizeof fields, "Host: h\r\n%s", conditions[i]);
+        assert_int_equal(parse(*state, "1.1", fields, &head), 0);
+        assert_true(head.has_condition);
+    }
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        snprintf(fields, sizeof fields, "Host: h\r\n%s", others[i]);
+        assert_int_equal(parse(*state, "1.1", fields, &head), 0);
+        assert_false(head.has_condition);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +259,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_keep_alive, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_expect, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_upgrade, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_conditions, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

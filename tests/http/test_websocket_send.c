@@ -239,6 +239,8 @@ static spout_websocket *target;
 static int pass_on(spout_websocket *ws, spout_message message)
 {
     (void)ws;
+    if (*message.data == '-')
+        spout_yield();
     note("%s:%d", message.data, spout_websocket_write(target, message));
     return 0;
 }
@@ -256,6 +258,9 @@ static void doesnt_wait_for_another_sockets_peer(void **state)
     c.stuck = 2 << 20;
     send_text(&other, "b");
     assert_trace("b:-7 ");
+    send_text(&other, "-c"); /* nor once it has suspended */
+    turn();
+    assert_trace("-c:-7 ");
     send_text(&c, "own"); /* its own handler waits */
     assert_trace("");
     drain(0);

@@ -193,16 +193,24 @@ static void gives_up_after_so_many(void **state)
 static void waits_as_long_as_it_is_asked_to(void **state)
 {
     (void)state;
-    refusal = "HTTP/1.1 503 X\r\nRetry-After: 120\r\n\r\n";
-    assert_int_equal(
-        play_stay(refusing_script, &(spout_websocket_stay_options){ .max_failures = 2 }),
-        SPOUT_EPROTO);
-    assert_in_range(pause_before(1), 120000, 120100);
-    refusal = "HTTP/1.1 503 X\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n";
-    assert_int_equal(
-        play_stay(refusing_script, &(spout_websocket_stay_options){ .max_failures = 2 }),
-        SPOUT_EPROTO);
-    assert_in_range(pause_before(1), 250, 500);
+    static const struct {
+        const char *refusal;
+        int64_t least_ms, most_ms;
+    } cases[] = {
+        { "HTTP/1.1 503 X\r\nRetry-After: 120\r\n\r\n", 120000, 120100 },
+        /* it is 1970 here */
+        { "HTTP/1.1 503 X\r\nRetry-After: Thu, 01 Jan 1970 00:03:20 GMT\r\n\r\n", 200000, 200100 },
+        { "HTTP/1.1 503 X\r\nRetry-After: Wed, 31 Dec 1969 23:59:59 GMT\r\n\r\n", 250, 500 },
+        { "HTTP/1.1 503 X\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n", 250, 500 },
+        { "HTTP/1.1 503 X\r\nRetry-After: soon\r\n\r\n", 250, 500 },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        refusal = cases[i].refusal;
+        assert_int_equal(
+            play_stay(refusing_script, &(spout_websocket_stay_options){ .max_failures = 2 }),
+            SPOUT_EPROTO);
+        assert_in_range(pause_before(1), cases[i].least_ms, cases[i].most_ms);
+    }
 }
 
 static int end_here(spout_websocket *ws, void *data)

@@ -175,6 +175,22 @@ static int take_write(spi_exchange *exchange, const spout_bytes *pieces, int cou
     return result;
 }
 
+/* Only where nothing is stuck, as the real one. */
+static char *reserve(spi_exchange *exchange, size_t len, size_t max)
+{
+    client *c = client_of(exchange);
+    if (c->stuck > 0 || c->takes_nothing || len > max || check_open(c) < 0)
+        return NULL;
+    return spi_buffer_reserve(&c->got, len);
+}
+
+static void commit(spi_exchange *exchange, size_t len)
+{
+    client *c = client_of(exchange);
+    c->writes++;
+    spi_buffer_commit(&c->got, len);
+}
+
 static int take_blob(spi_exchange *exchange, struct spi_blob *blob)
 {
     client_of(exchange)->blobs++;
@@ -230,6 +246,8 @@ static const spi_exchange_ops played_ops = {
     .upgrade = take_upgrade,
     .tunnel_write = take_write,
     .tunnel_write_blob = take_blob,
+    .tunnel_reserve = reserve,
+    .tunnel_commit = commit,
     .tunnel_pause = do_pause,
     .tunnel_resume = do_resume,
     .tunnel_flush = do_flush,

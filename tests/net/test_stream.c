@@ -189,6 +189,7 @@ static int limits(void *arg)
     assert_int_equal(spout_stream_read_until(stream, "none", 15, &bytes), SPOUT_ELIMIT);
     assert_int_equal(spout_stream_read_until_close(stream, 14, &bytes), SPOUT_ELIMIT);
     assert_int_equal(spout_stream_read_until(stream, "", 15, &bytes), SPOUT_EINVAL);
+    assert_int_equal(spout_stream_read_until(stream, NULL, 15, &bytes), SPOUT_EINVAL);
     expect(bytes, "untouched");
     assert_int_equal(spout_stream_read_until(stream, "\n", 11, &bytes), 0);
     expect(bytes, "0123456789\n");

@@ -5,6 +5,7 @@
 #include "net/net.h"
 #include "net/stream.h"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 typedef struct pair {
@@ -316,6 +317,45 @@ static void test_garbage_after_agreement(void **state)
     kit_until(p->loop, &p->client.is_lost);
 }
 
+/* As somebody's handler might that uses OpenSSL too. */
+static void leave_error(recorder *self, happening what)
+{
+    (void)self, (void)what;
+    ERR_raise(ERR_LIB_USER, 1);
+}
+
+/* Records in pieces, a goodbye, a failure: errors of others say nothing about them. */
+static void test_errors_of_others(void **state)
+{
+    pair *p = *state;
+    enum { LEN = 300 * 1000 };
+    char *data = spi_calloc(LEN);
+    agree(p);
+    p->server.on = p->client.on = leave_error;
+    leave_error(NULL, DATA);
+    assert_int_equal(spi_transport_write(&p->client.transport, data, LEN), 0);
+    until_len(p, &p->server, LEN);
+    assert_int_equal(spi_transport_write(&p->server.transport, data, LEN), 0);
+    until_len(p, &p->client, LEN);
+    spi_transport_shutdown(&p->client.transport);
+    kit_until(p->loop, &p->server.has_end);
+    spi_transport_close(&p->server.transport);
+    kit_until(p->loop, &p->client.has_end);
+    assert_int_equal(p->server.ends + p->client.ends, 2);
+    kit_until(p->loop, &p->server.is_lost);
+    assert_int_equal(p->server.lost_code, SPOUT_OK);
+    assert_int_equal(p->client.losts, 0);
+    spi_free(data);
+    ERR_clear_error();
+}
+
+static void test_garbage_among_errors_of_others(void **state)
+{
+    leave_error(NULL, DATA);
+    test_garbage_after_agreement(state);
+    ERR_clear_error();
+}
+
 static void abort_on_data(recorder *self, happening what)
 {
     if (what == DATA)
@@ -617,6 +657,8 @@ int main(void)
         TEST(test_end_without_goodbye_is_a_failure),
         TEST(test_reset),
         TEST(test_garbage_after_agreement),
+        TEST(test_errors_of_others),
+        TEST(test_garbage_among_errors_of_others),
         TEST(test_abort_from_inside),
         TEST(test_abort_when_secure),
         TEST(test_no_tls_from_the_peer),

@@ -2,6 +2,8 @@
    linker puts the functions below in the place of the system's, for all of the library. */
 #include "kit.h"
 
+#include <spout/websocket.h>
+
 #include "http/server.h"
 
 #include <poll.h>
@@ -147,7 +149,15 @@ static int nap(spout_request *r)
     return spout_write(r, "rested");
 }
 
+static int echo(spout_websocket *ws, spout_message message)
+{
+    return spout_websocket_write(ws, message);
+}
+
+static const spout_websocket_handler echoing = { .message = echo };
+
 static const spout_route routes[] = {
+    { "/ws", &(const spout_handler){ .websocket = &echoing } },
     { "/", &(const spout_handler){ .get = hello } },
     { "/hello/{name}", &(const spout_handler){ .get = greet } },
     { "/form", &(const spout_handler){ .post = form } },
@@ -255,6 +265,19 @@ static void a_batch_is_answered_at_once(void **state)
     assert_in_range(calls.clock, 1, 4 * calls.wait);
 }
 
+static void a_message_costs_no_more(void **state)
+{
+    (void)state;
+    static const char hello[] = "\x81\x85\1\2\3\4igohn", three[] = "\x81\x85\1\2\3\4igohn"
+                                                                   "\x82\x81\5\6\7\1y"
+                                                                   "\x81\x85\1\2\3\4igohn";
+    ask("GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        1, "\r\n\r\n");
+    expect_two_calls(hello, "\x81\5hello");
+    expect_two_calls(three, "\x81\5hello\x82\1|\x81\5hello");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +287,7 @@ int main(void)
             a_handler_that_waits_costs_no_more, connect_client, disconnect_client),
         cmocka_unit_test_setup_teardown(
             a_batch_is_answered_at_once, connect_client, disconnect_client),
+        cmocka_unit_test_setup_teardown(a_message_costs_no_more, connect_client, disconnect_client),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
