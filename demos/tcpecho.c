@@ -3,18 +3,13 @@
  * $ tcpecho --connect=localhost:9000 'Hello, world'
  * Hello, world
  */
-#include "tcp_program.h"
+#include "target.h"
 
 #include <stdio.h>
 
-enum { PATIENCE_MS = 10 * 1000 };
+enum { PATIENCE_MS = 10 * 1000, MAX_LINE = 64 * 1024 };
 
 static const spout_option options[] = {
-    { .name = "max-body-size",
-        .type = SPOUT_OPTION_SIZE,
-        .default_value = "64k",
-        .metavar = "SIZE",
-        .help = "longest line" },
     { .name = "connect",
         .type = SPOUT_OPTION_TEXT,
         .metavar = "HOST:PORT",
@@ -28,18 +23,13 @@ static const spout_option options[] = {
     { 0 },
 };
 
-static size_t max_line(void)
-{
-    return (size_t)spout_option_int("max-body-size");
-}
-
 /* --- the server --- */
 
 static int echo(spout_stream *stream, void *arg)
 {
     (void)arg;
     spout_bytes line;
-    while (spout_stream_read_until(stream, "\n", max_line(), &line) == 0)
+    while (spout_stream_read_until(stream, "\n", 0, &line) == 0)
         if (spout_stream_write(stream, line) < 0)
             return -1;
     return spout_error_code_current();
@@ -48,8 +38,9 @@ static int echo(spout_stream *stream, void *arg)
 /* --- the client --- */
 
 typedef struct client {
-    tcp_target target;
+    target target;
     char **lines; /* ended by NULL */
+    spout_stream_options stream;
 } client;
 
 static int exchange(spout_stream *stream, const char *text)
@@ -57,7 +48,7 @@ static int exchange(spout_stream *stream, const char *text)
     const spout_bytes pieces[] = { spout_bytes_of(text), { "\n", 1 } };
     spout_bytes line;
     if (spout_stream_writev(stream, pieces, 2) < 0 ||
-        spout_stream_read_until(stream, "\n", max_line(), &line) < 0)
+        spout_stream_read_until(stream, "\n", 0, &line) < 0)
         return -1;
     fwrite(line.data, 1, line.len, stdout);
     return 0;
@@ -71,8 +62,8 @@ static int talk(void *arg)
                                           .ca_file = spout_option_text("tls-ca") })))
         return -1;
     spout_deadline_set_ms(PATIENCE_MS);
-    spout_stream *stream = spout_tcp_connect(
-        self->target.host, self->target.port, &(spout_tcp_connect_options){ .tls = tls });
+    spout_stream *stream = spout_tcp_connect(self->target.host, self->target.port,
+        &(spout_tcp_connect_options){ .stream = self->stream, .tls = tls });
     int result = stream ? 0 : -1;
     for (char **line = self->lines; *line && result == 0; line++)
         result = exchange(stream, *line);
@@ -81,31 +72,38 @@ static int talk(void *arg)
     return result;
 }
 
-static int be_the_client(const tcp_program *program, client *self)
+static int check_server_options(char **words)
 {
-    spout_loop *loop = spout_loop_new(NULL);
-    int status = 0;
-    if (!loop || spout_loop_run_sync(loop, talk, self, 0) < 0)
-        status = tcp_program_complain(program, 1);
-    spout_loop_free(loop);
-    return status;
+    if (*words)
+        return spout_error_set(SPOUT_EINVAL, "unexpected argument '%s': see --help", *words);
+    if (spout_option_is_set("tls") || spout_option_is_set("tls-ca"))
+        return spout_error_set(
+            SPOUT_EINVAL, "options '--tls' and '--tls-ca' are the client's: they need '--connect'");
+    return 0;
+}
+
+static int configure(spout_tcp_main_options *own, char **words)
+{
+    static client self;
+    if (!spout_option_is_set("connect"))
+        return check_server_options(words);
+    if (spout_option_is_set("tls-ca") && !spout_option_bool("tls"))
+        return spout_error_set(SPOUT_EINVAL, "option '--tls-ca' needs '--tls'");
+    self.lines = words;
+    self.stream = own->stream;
+    own->command = talk;
+    own->data = &self;
+    return target_parse(&self.target, "connect");
 }
 
 int main(int argc, char **argv)
 {
-    const tcp_program program = {
-        .name = "tcpecho", .options = options, .default_port = "9000", .handler = echo
-    };
-    int rest = tcp_program_parse(&program, argc, argv);
-    if (rest <= 0)
-        return rest < 0 ? tcp_program_complain(&program, EXIT_USAGE) : 0;
-    client self = { .lines = argv + rest };
-    const char *target = spout_option_text("connect");
-    if (!target && rest < argc)
-        spout_error_set(SPOUT_EINVAL, "unexpected argument '%s': see --help", argv[rest]);
-    else if (!target)
-        return tcp_program_serve(&program);
-    else if (tcp_target_parse(&self.target, "connect", target) == 0)
-        return be_the_client(&program, &self);
-    return tcp_program_complain(&program, EXIT_USAGE);
+    return spout_tcp_main(argc, argv, echo,
+        &(spout_tcp_main_options){
+            .options = options,
+            .default_port = 9000,
+            .takes_words = true,
+            .configure = configure,
+            .stream = { .max_buffer_size = MAX_LINE },
+        });
 }

@@ -2,7 +2,7 @@
  * Terminates TLS: takes https:// and the like on one side, speaks plain TCP to --target on the
  * other. As fast as the slower side: what is not taken is not read.
  */
-#include "tcp_program.h"
+#include "target.h"
 
 static const spout_option options[] = {
     { .name = "target",
@@ -11,6 +11,13 @@ static const spout_option options[] = {
         .help = "where to forward to" },
     { 0 },
 };
+
+enum { PIECE = 64 * 1024 }; /* read and forwarded at once, unless --max-body-size says otherwise */
+
+typedef struct backend {
+    target target;
+    spout_stream_options stream;
+} backend;
 
 typedef struct direction {
     spout_stream *from, *to;
@@ -21,7 +28,7 @@ static int copy(void *arg)
 {
     const direction *way = arg;
     spout_bytes bytes;
-    while (spout_stream_read_some(way->from, 64 * 1024, &bytes) == 0)
+    while (spout_stream_read_some(way->from, 0, &bytes) == 0)
         if (spout_stream_write(way->to, bytes) < 0)
             return -1;
     if (spout_error_code_current() != SPOUT_ECLOSED)
@@ -39,8 +46,9 @@ static void cut(spout_stream *stream)
 
 static int forward(spout_stream *client, void *arg)
 {
-    const tcp_target *to = arg;
-    spout_stream *server = spout_tcp_connect(to->host, to->port, NULL);
+    const backend *to = arg;
+    spout_stream *server = spout_tcp_connect(
+        to->target.host, to->target.port, &(spout_tcp_connect_options){ .stream = to->stream });
     if (!server)
         return -1;
     direction ways[] = { { client, server }, { server, client } };
@@ -62,21 +70,24 @@ static int forward(spout_stream *client, void *arg)
     return result;
 }
 
+static int configure(spout_tcp_main_options *own, char **words)
+{
+    (void)words;
+    backend *to = own->data;
+    to->stream = own->stream;
+    return target_parse(&to->target, "target");
+}
+
 int main(int argc, char **argv)
 {
-    tcp_target to;
-    const tcp_program program = { .name = "tlsproxy",
-        .options = options,
-        .default_port = "8443",
-        .tls_only = true,
-        .handler = forward,
-        .arg = &to };
-    int rest = tcp_program_parse(&program, argc, argv);
-    if (rest == 0)
-        return 0;
-    if (rest > 0 && rest < argc)
-        rest = spout_error_set(SPOUT_EINVAL, "unexpected argument '%s': see --help", argv[rest]);
-    if (rest < 0 || tcp_target_parse(&to, "target", spout_option_text("target")) < 0)
-        return tcp_program_complain(&program, EXIT_USAGE);
-    return tcp_program_serve(&program);
+    backend to;
+    return spout_tcp_main(argc, argv, forward,
+        &(spout_tcp_main_options){
+            .options = options,
+            .default_port = 8443,
+            .tls_only = true,
+            .configure = configure,
+            .data = &to,
+            .stream = { .max_buffer_size = PIECE },
+        });
 }

@@ -11,6 +11,7 @@
 #include <spout/future.h>
 #include <spout/httpserver.h>
 #include <spout/httputil.h>
+#include <spout/locks.h>
 #include <spout/log.h>
 #include <spout/loop.h>
 #include <spout/main.h>
@@ -20,6 +21,7 @@
 #include <spout/netutil.h>
 #include <spout/options.h>
 #include <spout/process.h>
+#include <spout/queues.h>
 #include <spout/resolver.h>
 #include <spout/session.h>
 #include <spout/sse.h>

@@ -176,11 +176,19 @@ static int enter(spout_websocket *ws, const char *name)
     return result;
 }
 
+/* A name has no NUL in it: what stands before one may be somebody else's. NULL if it is none. */
+static const char *name_of(const json_t *data, const char *key)
+{
+    const json_t *value = json_object_get(data, key);
+    const char *text = json_string_value(value);
+    return text && strlen(text) == json_string_length(value) ? text : NULL;
+}
+
 static int join(spout_websocket *ws, const json_t *data)
 {
     person *p = spout_websocket_state(ws);
-    const char *name = json_string_value(json_object_get(data, "room"));
-    const char *username = json_string_value(json_object_get(data, "username"));
+    const char *name = name_of(data, "room");
+    const char *username = name_of(data, "username");
     if (!name || !*name)
         return tell_error(ws, "Room name is required");
     if (strlen(name) > MAX_ROOM)
@@ -201,18 +209,22 @@ static int leave_room(spout_websocket *ws, const json_t *data)
 
 /* --- messages --- */
 
-/* The text without outer white space, scoped; NULL if it is none or empty. */
-static const char *text_of(const json_t *data)
+static bool is_blank(char c)
 {
-    static const char blank[] = " \t\r\n\v\f";
-    const char *text = json_string_value(json_object_get(data, "message"));
-    if (!text)
-        return NULL;
-    text += strspn(text, blank);
-    size_t len = strlen(text);
-    while (len > 0 && strchr(blank, text[len - 1]))
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* The text without outer white space, whatever else is in it. Owned; NULL if it is none or empty. */
+static json_t *text_of(const json_t *data)
+{
+    const json_t *value = json_object_get(data, "message");
+    const char *text = json_string_value(value);
+    size_t len = json_string_length(value);
+    for (; len > 0 && is_blank(*text); len--)
+        text++;
+    while (len > 0 && is_blank(text[len - 1]))
         len--;
-    return len ? spout_scope_bytes((spout_bytes){ text, len }) : NULL;
+    return len ? json_stringn(text, len) : NULL;
 }
 
 static int chat_message(spout_websocket *ws, const json_t *data)
@@ -220,10 +232,10 @@ static int chat_message(spout_websocket *ws, const json_t *data)
     const person *p = spout_websocket_state(ws);
     if (!p->room)
         return tell_error(ws, "Not in any room");
-    const char *text = text_of(data);
+    json_t *text = text_of(data);
     if (!text)
         return tell_error(ws, "Message cannot be empty");
-    json_t *message = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s}", "type", "chat_message",
+    json_t *message = json_pack("{s:s, s:s, s:o, s:s, s:o, s:s}", "type", "chat_message",
         "username", p->username, "message", text, "room", room_name(p->room), "timestamp",
         site_timestamp(), "connection_id", p->id);
     if (publish(p->room, message) < 0)
@@ -251,17 +263,19 @@ static bool send_to(const char *id, json_t *message)
 static int private_message(spout_websocket *ws, const json_t *data)
 {
     const person *p = spout_websocket_state(ws);
-    const char *id = json_string_value(json_object_get(data, "target_connection"));
-    const char *text = text_of(data);
-    if (!id || !text)
+    const char *id = name_of(data, "target_connection");
+    json_t *text = id ? text_of(data) : NULL;
+    if (!text)
         return tell_error(ws, "Target connection and message are required");
-    json_t *message = json_pack("{s:s, s:s, s:s, s:o, s:s}", "type", "private_message", "from",
+    json_t *sent = json_pack(
+        "{s:s, s:s, s:O}", "type", "private_message_sent", "to", id, "message", text);
+    json_t *message = json_pack("{s:s, s:s, s:o, s:o, s:s}", "type", "private_message", "from",
         *p->username ? p->username : "Anonymous", "message", text, "timestamp", site_timestamp(),
         "connection_id", p->id);
-    if (!send_to(id, message))
-        return tell_error(ws, "Failed to send private message");
-    return tell(ws,
-        json_pack("{s:s, s:s, s:s}", "type", "private_message_sent", "to", id, "message", text));
+    if (send_to(id, message))
+        return tell(ws, sent);
+    json_decref(sent);
+    return tell_error(ws, "Failed to send private message");
 }
 
 static int ping(spout_websocket *ws, const json_t *data)
@@ -284,7 +298,7 @@ static int dispatch(spout_websocket *ws, const json_t *data)
         { "private_message", private_message },
         { "ping", ping },
     };
-    const char *type = json_string_value(json_object_get(data, "type"));
+    const char *type = name_of(data, "type");
     for (size_t i = 0; type && i < sizeof types / sizeof types[0]; i++)
         if (strcmp(type, types[i].type) == 0)
             return types[i].handle(ws, data);

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { HISTORY = 200, DAY_S = 24 * 60 * 60, MAX_LEVELS = 32 };
+enum { HISTORY = 200, DAY_S = 24 * 60 * 60, MAX_LEVELS = 32, MAX_PUSH = 1 << 20 };
 
 /* The last pushes, oldest first. */
 static feed_entry history[HISTORY];
@@ -113,6 +113,8 @@ static int push_post(spout_request *r)
     if (woken >= 0)
         return spout_write_json(r, answer);
     json_decref(answer);
+    if (woken == SPOUT_EINVAL)
+        return site_error(r, 413, "The message is too large for several workers");
     return site_error(r, 503, "The server is busy: nothing was pushed");
 }
 
@@ -147,13 +149,16 @@ static int wait_for_push(int64_t timeout_ms)
     return result;
 }
 
-/* A whole number, or a decimal one for the timeout. */
+/* A whole number, or a decimal one for the timeout; none of the words and notations that strtod
+   knows besides. */
 static bool parse_number(const char *text, double *ret_value)
 {
+    if (text[strspn(text, "0123456789.+-eE")])
+        return false;
     char *end;
     errno = 0;
     double value = strtod(text, &end);
-    if (end == text || *end || errno || value != value)
+    if (end == text || *end || errno)
         return false;
     *ret_value = value;
     return true;
@@ -188,11 +193,17 @@ static int longpoll_get(spout_request *r)
                                    "data", news, "has_more", found));
 }
 
+/* A history of pushes is kept, so they are smaller than other bodies, unless --max-body-size says how
+   large. */
+void feed_configure(void)
+{
+    if (!spout_option_is_set("max-body-size"))
+        push_handler.max_body_size = MAX_PUSH;
+}
+
 static const site_traits waits = { .waits = true };
 
-const spout_handler push_handler = {
-    .base = &site, .name = "push", .post = push_post, .max_body_size = 1 << 20
-};
+spout_handler push_handler = { .base = &site, .name = "push", .post = push_post };
 const spout_handler longpoll_handler = {
     .base = &site,
     .name = "longpoll",

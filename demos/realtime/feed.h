@@ -16,8 +16,8 @@ void feed_clear(void);
 void feed_set_last_id(int64_t id);
 int feed_wake_all(void); /* how many polls waited */
 
-/* feed_share.c: pushes to all workers. How many polls that woke, on all of them, or < 0. Borrows
-   the message. */
+/* feed_share.c: pushes to all workers. How many polls that woke, on all of them, or < 0: SPOUT_EINVAL
+   for a message that is too large for other workers. Borrows the message. */
 int feed_push(json_t *message) SPOUT_SUSPENDS;
 void feed_share_stop(void);
 

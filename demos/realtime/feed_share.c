@@ -18,7 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PATIENCE_MS = 1000, RETRY_MS = 5 };
+enum { PATIENCE_MS = 1000, RETRY_MS = 5, MAX_SHARED = 8 << 20 };
 
 typedef enum progress {
     ASKING,  /* pushes so far are in the history that we'll get */
@@ -55,7 +55,11 @@ static int publish(spout_topic *topic, json_t *message)
     json_decref(message);
     if (!text)
         return -1;
-    int result = spout_topic_publish(topic, spout_message_of(text));
+    int result = 0;
+    if (strlen(text) > MAX_SHARED && spout_topics_figures().shared)
+        result = spout_error_set(SPOUT_EINVAL, "too large for the other workers");
+    if (result == 0)
+        result = spout_topic_publish(topic, spout_message_of(text));
     for (int i = 0; result == SPOUT_ELIMIT && i < PATIENCE_MS / RETRY_MS; i++) {
         result = spout_sleep(RETRY_MS);
         if (result == 0)

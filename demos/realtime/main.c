@@ -59,6 +59,7 @@ static int configure(spout_application_options *application)
     if (chat_configure(spout_option_text("allow-origin")) < 0 || data_configure() < 0 ||
         stats_configure() < 0)
         return -1;
+    feed_configure();
     return home_configure(spout_option_text("static"));
 }
 
@@ -101,6 +102,7 @@ int main(int argc, char **argv)
             .on_start = on_start,
             .on_drain = on_drain,
             .on_stop = on_stop,
-            .application = { .default_handler = &not_found },
+            .application = { .default_handler = &not_found,
+                .http = { .error_headers = site_error_headers } },
         });
 }

@@ -7,6 +7,7 @@
 
 /* site.c: what all handlers share. CORS headers, OPTIONS, JSON error pages, accounting. */
 extern const spout_handler site;
+extern const char *const site_error_headers[]; /* of pages that come from no handler */
 extern const spout_handler not_found;
 
 /* The .config of a handler; without one, a request that takes more than a second is a warning in
@@ -31,7 +32,9 @@ extern const spout_handler data_handler;
 int data_configure(void);
 
 /* feed.c: pushes and those who wait for them. */
-extern const spout_handler push_handler, longpoll_handler;
+extern spout_handler push_handler;
+extern const spout_handler longpoll_handler;
+void feed_configure(void);
 int feed_start(void);
 void feed_clean_up(void);
 void feed_drain(void); /* answers all who wait */

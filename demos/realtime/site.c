@@ -1,12 +1,22 @@
 #include "realtime.h"
 
+#define ALLOWED_HEADERS "Content-Type, Authorization"
+#define ALLOWED_METHODS "GET, POST, PUT, DELETE, OPTIONS"
+
 static int set_default_headers(spout_request *r)
 {
     spout_set_header(r, "Access-Control-Allow-Origin", "*");
-    spout_set_header(r, "Access-Control-Allow-Headers", "Content-Type, Authorization");
-    spout_set_header(r, "Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS");
+    spout_set_header(r, "Access-Control-Allow-Headers", ALLOWED_HEADERS);
+    spout_set_header(r, "Access-Control-Allow-Methods", ALLOWED_METHODS);
     return 0;
 }
+
+const char *const site_error_headers[] = {
+    "Access-Control-Allow-Origin: *",
+    "Access-Control-Allow-Headers: " ALLOWED_HEADERS,
+    "Access-Control-Allow-Methods: " ALLOWED_METHODS,
+    NULL,
+};
 
 static int preflight(spout_request *r)
 {
@@ -55,9 +65,9 @@ json_t *site_timestamp(void)
     return json_string(spout_format_iso8601(spout_wall_us(), text));
 }
 
-static int fail_not_found(spout_request *r)
+static int say_not_found(spout_request *r)
 {
-    return spout_fail(r, 404, "Not Found");
+    return site_error(r, 404, "Not Found");
 }
 
 const spout_handler site = {
@@ -67,4 +77,4 @@ const spout_handler site = {
     .on_finish = on_finish,
 };
 
-const spout_handler not_found = { .base = &site, .name = "not_found", .any = fail_not_found };
+const spout_handler not_found = { .base = &site, .name = "not_found", .any = say_not_found };

@@ -239,19 +239,22 @@ static int start_due(parent *p)
     return 0;
 }
 
+static int64_t ms_to_next_restart(const parent *p)
+{
+    int64_t now = now_ms(), least = 1000 * 1000;
+    for (int i = 0; i < p->workers; i++) {
+        int64_t due = p->children[i].restart_ms;
+        if (due != 0 && due - now < least)
+            least = due > now ? due - now : 0;
+    }
+    return least;
+}
+
 /* Until a worker says something, a signal comes or a restart is due. */
 static void wait_for_something(parent *p)
 {
-    struct timespec limit = { 1000, 0 };
-    for (int i = 0; i < p->workers; i++) {
-        int64_t left = p->children[i].restart_ms - now_ms();
-        if (p->children[i].restart_ms == 0)
-            continue;
-        if (left < 0)
-            left = 0;
-        if (left < limit.tv_sec * 1000 + limit.tv_nsec / 1000000)
-            limit = (struct timespec){ (time_t)(left / 1000), (long)(left % 1000) * 1000000 };
-    }
+    int64_t limit_ms = ms_to_next_restart(p);
+    const struct timespec limit = { (time_t)(limit_ms / 1000), (long)(limit_ms % 1000) * 1000000 };
     spi_relay_poll_set(p->relay, p->polled);
     if (ppoll(p->polled, (nfds_t)p->workers, &limit, &p->polling) > 0)
         spi_relay_turn(p->relay, p->polled);

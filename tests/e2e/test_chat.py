@@ -112,6 +112,14 @@ class Messages(WithServer):
         self.assertTrue(outside.hears_nothing())
         self.assertTrue(elsewhere.hears_nothing())
 
+    def test_a_text_is_not_cut_at_a_nul(self):
+        ada, bob = self.two("nul")
+        text = "before\0 and \u2003behind\0"
+        ada.say(f" {text}\n")
+        self.assertEqual([person.read()["message"] for person in (ada, bob)], [text, text])
+        ada.say_to(bob.id, text)
+        self.assertEqual([person.read()["message"] for person in (ada, bob)], [text, text])
+
     def test_private_message_reaches_one(self):
         ada, bob = self.two("m3")
         carol = self.person("m3", "Carol")
@@ -207,6 +215,14 @@ class Errors(WithServer):
             ada.send({"type": "private_message", "target_connection": bob.id, **value})
             self.assert_error(ada)
         self.assertTrue(bob.hears_nothing())
+
+    def test_a_name_with_a_nul_is_nobody_elses(self):
+        ada, bob = self.two("e3")
+        for message in ({"type": "join_room", "room": "e3\0"}, {"type": "ping\0"},
+                        {"type": "private_message", "target_connection": f"{ada.id}\0", "message": "x"}):
+            bob.send(message)
+            self.assert_error(bob)
+        self.assertTrue(ada.hears_nothing())
 
     def test_unknown_target(self):
         ada, bob = self.two("e3")

@@ -131,6 +131,29 @@ class Cors(WithServer):
             self.assertEqual(reply.status, 413)
             self.assert_cors(reply, "413")
             self.assert_error(reply, 413)
+            self.assertEqual(post_json(server.port, "/api/push", {"message": "x" * 2000}).status, 413)
+
+    def test_pushes_are_smaller_unless_they_may_be_larger(self):
+        large = {"message": "x" * (2 << 20)}
+        self.assert_error(post_json(self.port, "/api/push", large), 413)
+        with Server("realtime", "--max-body-size=20M", "--workers=2") as server:
+            self.assertEqual(post_json(server.port, "/api/push", large).status, 200)
+            self.assert_error(post_json(server.port, "/api/push", {"message": "x" * (9 << 20)}), 413)
+
+    def test_nothing_needs_to_be_said_of_404(self):
+        since = len(self.server.log)
+        self.assertEqual(self.ask("GET", "/nowhere-else").status, 404)
+        self.server.wait_for_line(r"404 GET /nowhere-else \(127\.0\.0\.1\) [\d.]+ms$", since)
+
+    def test_pages_that_come_from_no_handler(self):
+        for request_line, headers, status in (("GET /", (), 400), ("GET /" + "x" * 20000 + " HTTP/1.1", (), 414),
+                                              ("GET / HTTP/1.1", ["x: " + "y" * 70000], 431), ("GET / HTTP/2.0", (), 505),
+                                              ("GET / HTTP/1.1", ["Expect: a lot"], 417)):
+            with Connection(self.port) as connection:
+                connection.send("\r\n".join([request_line, "Host: a", *headers, "\r\n"]).encode())
+                reply = connection.read_reply()
+                self.assertEqual(reply.status, status)
+                self.assert_cors(reply, status)
 
     def test_unchanged_file(self):
         tag = self.ask("GET", "/static/app.js").header("ETag")
@@ -283,7 +306,8 @@ class Feed(unittest.TestCase):
                 self.assertGreaterEqual(seconds, 0.999)
 
     def test_what_is_no_number_is_400(self):
-        for query in ("?timeout=x", "?timeout=", "?timeout=1x", "?last_id=x", "?last_id=", "?timeout=nan", "?last_id=1%202"):
+        for query in ("?timeout=x", "?timeout=", "?timeout=1x", "?last_id=x", "?last_id=", "?timeout=nan", "?last_id=1%202",
+                      "?timeout=inf", "?timeout=0x1", "?last_id=-inf", "?last_id=Infinity", "?last_id=0x1", "?timeout=1e999"):
             reply = request(self.port, "GET", "/api/longpoll" + query)
             self.assertEqual((reply.status, list(reply.json)), (400, ["error"]), query)
 

@@ -163,6 +163,25 @@ class Others(unittest.TestCase):
             for _ in range(20):
                 self.assertEqual(request(server.port, "GET", "/").text, "Hello, world")
 
+    def test_a_worker_that_ends_leaves_the_clients_to_the_other(self):
+        with Server("helloworld", "--workers=2") as server:
+            first = await_workers(server)
+            os.kill(first[0], signal.SIGTERM)
+            wait_until(lambda: children(server.pid) == first[1:], "one worker is left")
+            for _ in range(40):
+                self.assertEqual(request(server.port, "GET", "/").text, "Hello, world")
+
+    def test_workers_accept_no_more(self):
+        """Nor does the parent keep clients waiting in the sockets that it holds for new workers."""
+        with Server("realtime", "--workers=2") as server, Person(server.port) as mute:
+            await_workers(server)
+            server.send_signal()
+            self.assertEqual(mute.read_close(), 1001)
+            wait_until(lambda: refuses(server.port), "new connections are refused")
+            self.assertIsNone(server.process.poll(), "ended before its client")
+            mute.drop()
+            self.assertEqual(server.wait(), 0, server.tail())
+
     def test_inspect(self):
         for signo in SIGNALS:
             with Server("inspect") as server, WebSocket(server.port, "/ws") as ws:

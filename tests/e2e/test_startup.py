@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """What keeps a program from starting is told in one clear line, and its status isn't 0."""
 
+import os
 import socket
 import subprocess
 import tempfile
@@ -8,7 +9,7 @@ import unittest
 
 import lib
 from lib.client import request
-from lib.server import Server, program, run_to_end
+from lib.server import Server, children, program, run_to_end, wait_until
 
 DEMOS = ("helloworld", "realtime", "inspect")
 
@@ -67,6 +68,23 @@ class Startup(unittest.TestCase):
                 process.terminate()
                 self.assertIn(f"listening on 127.0.0.1:{port} (passed on)", process.communicate(timeout=20)[1])
                 self.assertEqual(process.returncode, 0)
+            finally:
+                process.kill()
+                process.wait()
+
+    def test_standard_descriptors_that_are_closed(self):
+        """The log must not go into a socket that got the number of standard error."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "socket")
+            process = subprocess.Popen(["bash", "-c", 'exec "$0" "$@" 0<&- 1>&- 2>&-', program("helloworld"),
+                                        f"--address=unix:{path}", "--workers=2"])
+            try:
+                wait_until(lambda: os.path.exists(path) and len(children(process.pid)) == 2, "two workers")
+                for pid in (process.pid, *children(process.pid)):
+                    for fd in range(3):
+                        self.assertEqual(os.readlink(f"/proc/{pid}/fd/{fd}"), "/dev/null")
+                process.terminate()
+                self.assertEqual(process.wait(20), 0)
             finally:
                 process.kill()
                 process.wait()

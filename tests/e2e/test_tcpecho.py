@@ -53,6 +53,15 @@ class TcpEcho(unittest.TestCase):
         self.assertEqual(connection.makefile("rb").read(), b"")
         self.server.wait_for_line("the delimiter did not come within 65536 bytes", since)
 
+    def test_line_that_may_be_longer(self):
+        line = "x" * (100 * 1024)
+        with Server("tcpecho", "--max-body-size=1M") as server:
+            target = f"--connect=127.0.0.1:{server.port}"
+            self.assertEqual(run_to_end("tcpecho", target, "--max-body-size=1M", line).stdout, line + "\n")
+            done = run_to_end("tcpecho", target, line)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("within 65536 bytes", done.stderr)
+
     def test_nobody_there(self):
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
@@ -93,13 +102,19 @@ class TcpEcho(unittest.TestCase):
                 client.sendall(b"hello\n")
                 self.assertEqual(client.recv(100), b"hello\n")
             server.terminate()
-            self.assertEqual((server.wait(PATIENCE), server.stderr.read()), (0, ""))
+            self.assertEqual(server.wait(PATIENCE), 0, server.stderr.read())
             server.stderr.close()
 
     def test_usage(self):
         for arguments in (("--connect=nonsense",), ("--connect=:1",), ("--connect=a:0",), ("--port=0", "word"), ("--prot=1",)):
             with self.subTest(arguments):
                 self.assertEqual(run_to_end("tcpecho", *arguments).returncode, 2)
+        for arguments, says in ((("--port=0", "--tls-ca=x"), "--connect"), (("--port=0", "--tls"), "--connect"),
+                                (("--connect=a:1", "--tls-ca=x"), "--tls")):
+            with self.subTest(arguments):
+                done = run_to_end("tcpecho", *arguments)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(f"'{says}'", done.stderr)
         done = run_to_end("tcpecho", "--help")
         self.assertEqual(done.returncode, 0)
         self.assertIn("--connect=HOST:PORT", done.stdout)

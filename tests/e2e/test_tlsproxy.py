@@ -140,6 +140,12 @@ class TlsProxy(SecureTest):
                 self.assertEqual(tls.recv(100), b"")
             proxy.wait_for_line(f"cannot connect to 127.0.0.1:{port}")
 
+    def test_small_pieces(self):
+        target = Target(self)
+        with self.proxy(target.port, "--max-body-size=7") as proxy, self.open(proxy.port, b"e") as tls:
+            for _ in range(20):
+                self.echo(tls)
+
     def test_workers(self):
         target = Target(self)
         with self.proxy(target.port, "--workers=2", "--logging=debug") as proxy:

@@ -6,47 +6,12 @@
 
 #include <cmocka.h>
 
-#include <spout.h>
+#include "program_kit.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
-
-/* What the program said on stderr while a case ran. */
-static char said[4096];
-static int stderr_before, said_fd;
-
-static int catch_stderr(void **state)
-{
-    (void)state;
-    char path[] = "/tmp/spout-test-XXXXXX";
-    said_fd = mkstemp(path);
-    unlink(path);
-    stderr_before = dup(2);
-    dup2(said_fd, 2);
-    return said_fd < 0 ? -1 : 0;
-}
-
-static int release_stderr(void **state)
-{
-    (void)state;
-    dup2(stderr_before, 2);
-    close(stderr_before);
-    close(said_fd);
-    spout_log_set_level(SPOUT_LOG_INFO);
-    return 0;
-}
-
-static const char *heard(void)
-{
-    spout_log_flush();
-    ssize_t len = pread(said_fd, said, sizeof said - 1, 0);
-    said[len > 0 ? len : 0] = '\0';
-    return said;
-}
 
 static int hello(spout_request *r)
 {
@@ -56,18 +21,17 @@ static int hello(spout_request *r)
 static const spout_handler handler = { .get = hello };
 static const spout_route routes[] = { { "/", &handler }, { 0 } };
 
+static const spout_main_options *the_options;
+
+static int call_main(int argc, char **argv)
+{
+    return spout_main(argc, argv, routes, the_options);
+}
+
 static int run(const spout_main_options *options, const char *a, const char *b)
 {
-    char words[3][128] = { "/usr/bin/program" };
-    char *argv[4] = { words[0] };
-    int argc = 1;
-    const char *given[] = { a, b };
-    for (int i = 0; i < 2 && given[i]; i++) {
-        snprintf(words[argc], sizeof words[argc], "%s", given[i]);
-        argv[argc] = words[argc];
-        argc++;
-    }
-    return spout_main(argc, argv, routes, options);
+    the_options = options;
+    return run_program(call_main, a, b);
 }
 
 static void wrong_usage_is_one_line_and_status_2(void **state)
@@ -190,6 +154,29 @@ static void a_signal_ends_it_well(void **state)
     assert_non_null(strstr(said, "finishing what is running"));
 }
 
+static int ask_to_end_and_wait(spout_application *application)
+{
+    (void)application;
+    raise(SIGTERM);
+    return spout_sleep(60 * 1000);
+}
+
+static int never(spout_application *application)
+{
+    (void)application;
+    fail_msg("on_start has failed: there is nothing to undo");
+    return 0;
+}
+
+static void a_signal_may_come_while_it_starts(void **state)
+{
+    (void)state;
+    const spout_main_options options = {
+        .on_start = ask_to_end_and_wait, .on_drain = never, .on_stop = never
+    };
+    assert_int_equal(run(&options, "--port=0", "--address=127.0.0.1"), 0);
+}
+
 static void the_log_is_json_where_the_access_log_is(void **state)
 {
     (void)state;
@@ -216,6 +203,8 @@ int main(void)
             a_start_that_fails_is_status_1, catch_stderr, release_stderr),
         cmocka_unit_test_setup_teardown(a_port_in_use_is_status_1, catch_stderr, release_stderr),
         cmocka_unit_test_setup_teardown(a_signal_ends_it_well, catch_stderr, release_stderr),
+        cmocka_unit_test_setup_teardown(
+            a_signal_may_come_while_it_starts, catch_stderr, release_stderr),
         cmocka_unit_test_setup_teardown(
             the_log_is_json_where_the_access_log_is, catch_stderr, release_stderr),
     };
