@@ -1,10 +1,8 @@
-"""Slices of load, and what they say: medians, intervals, system calls, instructions."""
+"""Slices of load, and what they say: medians, intervals, memory, how fast many are woken."""
 
 import json
 import math
-import os
 import re
-import signal
 import statistics
 import subprocess
 
@@ -12,8 +10,8 @@ import subprocess
 class Load:
     """One load client: a workload's request to one server."""
 
-    def __init__(self, bench, server, workload):
-        options = dict(workload.load)
+    def __init__(self, bench, server, workload, more=None):
+        options = {**workload.load, **(more or {})}
         port = server.tls_port if "tls" in options else server.port
         command = [bench.load, f"--port={port}"]
         for name, value in options.items():
@@ -39,29 +37,13 @@ class Load:
             report = json.loads(answer)
         return report
 
-    def end(self):
-        self.process.stdin.close()
-        self.process.wait(60)
+    def __enter__(self):
+        return self
 
-
-def slice_of_load(server, load, seconds):
-    """CPU microseconds of the server for each answer, and the client's report."""
-    load.tell("open")
-    before = server.cpu_seconds()
-    report = load.tell(f"run {seconds}")
-    cpu = (server.cpu_seconds() - before) / max(report["answers"], 1) * 1e6
-    load.tell("close")
-    return cpu, report
-
-
-def wrk(bench, server, path):
-    """The same, with wrk instead of our own client."""
-    before = server.cpu_seconds()
-    text = subprocess.run(
-        ["wrk", "-t1", "-c64", f"-d{max(1, round(bench.seconds))}s", f"http://127.0.0.1:{server.port}{path}"],
-        capture_output=True, text=True, check=True, preexec_fn=bench.pin_client).stdout
-    answers = int(re.search(r"(\d+) requests in", text)[1])
-    return (server.cpu_seconds() - before) / max(answers, 1) * 1e6
+    def __exit__(self, failure, *_):
+        if failure:
+            self.process.kill()
+        self.process.communicate()
 
 
 def median_and_interval(values):
@@ -74,85 +56,102 @@ def median_and_interval(values):
     return statistics.median(ordered), ordered[rank], ordered[n - 1 - rank]
 
 
-def compare(bench, workload, servers):
-    """Interleaved rounds of a workload: for each server its CPU, ratio to the first one's, rate and latency."""
-    loads = {server.name: Load(bench, server, workload) for server in servers}
-    cpu, ratios, rates, p99 = {}, {}, {}, {}
-    failed = {}
+def compare(bench, servers, take_slice):
+    """Interleaved rounds of `take_slice(server)`, which gives microseconds for each answer and a report with "answers"
+    and "seconds". For each server its CPU, its ratio to the first one's, and its rate. One that fails is left behind."""
+    rows = {server.name: {"cpu_us_rounds": [], "rates": []} for server in servers}
     for number in range(bench.rounds):
-        order = servers if number % 2 == 0 else servers[:1] + servers[:0:-1]
-        for server in order:
-            if server.name in failed:
+        for server in servers if number % 2 == 0 else servers[:1] + servers[:0:-1]:
+            row = rows[server.name]
+            if "failed" in row:
                 continue
             try:
-                spent, report = slice_of_load(server, loads[server.name], bench.seconds)
+                spent, report = take_slice(server)
             except RuntimeError as error:
                 if server is servers[0]:
                     raise
-                failed[server.name] = str(error)
+                rows[server.name] = {"failed": str(error)}
                 continue
-            cpu.setdefault(server.name, []).append(spent)
-            ratios.setdefault(server.name, []).append(spent / cpu[servers[0].name][-1])
-            rates.setdefault(server.name, []).append(report["answers"] / report["seconds"])
-            p99.setdefault(server.name, []).append(report["p99_us"])
-    for load in loads.values():
-        load.end()
-    rows = {}
-    for server in servers:
-        if server.name in failed:
-            rows[server.name] = {"failed": failed[server.name]}
-            continue
-        ratio, low, high = median_and_interval(ratios[server.name])
-        rows[server.name] = {
-            "cpu_us": statistics.median(cpu[server.name]), "ratio": ratio, "low": low, "high": high,
-            "per_second": statistics.median(rates[server.name]), "p99_us": statistics.median(p99[server.name])}
+            row["cpu_us_rounds"].append(spent)
+            row["rates"].append(report["answers"] / report["seconds"])
+    first = rows[servers[0].name]
+    for row in rows.values():
+        if "failed" not in row:
+            row["cpu_us"] = statistics.median(row["cpu_us_rounds"])
+            row["ratio"], row["low"], row["high"] = ratio_of(row, first)
+            row["per_second"] = statistics.median(row.pop("rates"))
     return rows
 
 
-def system_calls(bench, server, workload, requests):
-    """System calls for each request, by name; strace counts them, so nothing of it depends on the clock but the waits."""
-    load = Load(bench, server, workload)
-    load.tell("open")
-    load.tell(f"count {requests // 10}")
-    out = os.path.join(bench.folder, "strace.out")
-    tracer = subprocess.Popen(["strace", "-f", "-c", "-U", "calls,name", "-o", out, "-p", str(server.process.pid)],
-                              stderr=subprocess.PIPE, text=True)
-    line = tracer.stderr.readline()
-    if "attached" not in line:
-        raise RuntimeError(line.strip())
-    report = load.tell(f"count {requests}")
-    tracer.send_signal(signal.SIGINT)
-    tracer.communicate(timeout=30)
-    load.tell("close")
-    load.end()
-    counts = re.findall(r"^\s*(\d+)\s+(\w+)$", open(out).read(), re.M)
-    return {name: int(count) / report["answers"] for count, name in counts if name != "total"}
+def ratio_of(row, other):
+    """The median and the interval of one server's CPU over another's, round by round."""
+    return median_and_interval([ours / theirs for ours, theirs in zip(row["cpu_us_rounds"], other["cpu_us_rounds"])])
+
+
+def compare_under_load(bench, workload, servers):
+    loads = {server.name: Load(bench, server, workload) for server in servers}
+    latencies = {server.name: [] for server in servers}
+
+    def take_slice(server):
+        load = loads[server.name]
+        load.tell("open")
+        before = server.cpu_seconds()
+        report = load.tell(f"run {bench.seconds}")
+        spent = (server.cpu_seconds() - before) / max(report["answers"], 1) * 1e6
+        load.tell("close")
+        latencies[server.name].append(report["p99_us"])
+        return spent, report
+
+    try:
+        rows = compare(bench, servers, take_slice)
+    finally:
+        for load in loads.values():
+            load.__exit__(True)
+    for name, row in rows.items():
+        if "failed" not in row:
+            row["p99_us"] = statistics.median(latencies[name])
+    return rows
+
+
+def compare_with_wrk(bench, path, servers):
+    """The same, with a client that isn't ours."""
+    def take_slice(server):
+        before = server.cpu_seconds()
+        done = subprocess.run(
+            ["wrk", "-t1", "-c64", f"-d{max(1, round(bench.seconds))}s", f"http://127.0.0.1:{server.port}{path}"],
+            capture_output=True, text=True, preexec_fn=bench.pin_client)
+        spent = server.cpu_seconds() - before
+        told = re.search(r"(\d+) requests in ([\d.]+)s", done.stdout)
+        if not told or "Non-2xx" in done.stdout:
+            raise RuntimeError(f"wrk: {(done.stderr or done.stdout).strip()}")
+        return spent / max(int(told[1]), 1) * 1e6, {"answers": int(told[1]), "seconds": float(told[2])}
+
+    return compare(bench, servers, take_slice)
 
 
 def idle_bytes(bench, server, workload, count):
     """Resident bytes of the server for each of many idle connections."""
     before = server.resident_bytes()
-    load = Load(bench, server, workload)
-    load.tell("open")
-    if "mode" not in workload.load:
-        load.tell(f"count {count}")
-    each = (server.resident_bytes() - before) / count
-    load.tell("close")
-    load.end()
+    with Load(bench, server, workload, {"connections": count}) as load:
+        load.tell("open")
+        if "mode" not in workload.load:
+            load.tell(f"count {count}")
+        each = (server.resident_bytes() - before) / count
+        load.tell("close")
     return each
 
 
-def wake(bench, server, workload):
-    """One trigger for many that wait: CPU microseconds for each, and from the first to the last in milliseconds."""
-    load = Load(bench, server, workload)
-    load.tell("open")
-    load.tell("wake")
+def wake(bench, server, workload, count):
+    """One trigger for many that wait: CPU microseconds for each (median, interval), and first to last in milliseconds."""
     costs, spreads = [], []
-    for _ in range(max(3, bench.rounds // 3)):
-        before = server.cpu_seconds()
-        report = load.tell("wake")
-        costs.append((server.cpu_seconds() - before) / report["answers"] * 1e6)
-        spreads.append(report["first_to_last_us"] / 1000)
-    load.tell("close")
-    load.end()
-    return statistics.median(costs), statistics.median(spreads)
+    with Load(bench, server, workload, {"connections": count}) as load:
+        load.tell("open")
+        load.tell("wake")
+        for _ in range(bench.rounds):
+            before = server.cpu_seconds()
+            report = load.tell("wake")
+            costs.append((server.cpu_seconds() - before) / report["answers"] * 1e6)
+            spreads.append(report["first_to_last_us"] / 1000)
+        load.tell("close")
+    cost, low, high = median_and_interval(costs)
+    return {"connections": count, "cpu_us": cost, "low": low, "high": high, "first_to_last_ms": statistics.median(spreads)}

@@ -8,6 +8,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <unistd.h>
+
+/* A server may let no more than 128 connections wait until it accepts them; the next one would be
+   tried again a second later. */
+enum { BURST = 64, BURST_PAUSE_US = 5000 };
 
 static bool is(const load *l, const char *mode)
 {
@@ -103,6 +108,8 @@ static void open_all(load *l)
     for (int i = 0; i < o->connections; i++) {
         connection *c = &l->connections[i];
         load_connect(l, c, i);
+        if (i % BURST == BURST - 1)
+            usleep(BURST_PAUSE_US);
         struct epoll_event event = { .events = EPOLLIN, .data.u32 = (uint32_t)i };
         epoll_ctl(l->poller, EPOLL_CTL_ADD, c->fd, &event);
         if (is(l, "websocket")) {
@@ -144,6 +151,17 @@ static void obey(load *l, const char *line)
     fflush(stdout);
 }
 
+static void free_all(load *l)
+{
+    close_all(l);
+    close(l->poller);
+    SSL_CTX_free(l->tls);
+    free(l->connections);
+    free(l->batch);
+    free(l->latencies_us);
+    free(l->options->request);
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -162,5 +180,6 @@ int main(int argc, char **argv)
     char line[64];
     while (fgets(line, sizeof line, stdin))
         obey(&l, line);
+    free_all(&l);
     return 0;
 }

@@ -1,4 +1,6 @@
-/* CivetWeb, a thread for each connection.  civetweb PORT */
+/* CivetWeb, which gives each connection a thread.  civetweb PORT */
+#include "date.h"
+
 #include <civetweb.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -6,8 +8,10 @@
 static int answer(struct mg_connection *connection, void *arg)
 {
     (void)arg;
-    mg_printf(connection, "HTTP/1.1 200 OK\r\nServer: civetweb\r\nContent-Type: text/plain\r\n"
-                          "Content-Length: 13\r\nConnection: keep-alive\r\n\r\nHello, World!");
+    mg_printf(connection,
+        "HTTP/1.1 200 OK\r\nServer: civetweb\r\nDate: %s\r\nContent-Type: text/plain\r\n"
+        "Content-Length: 13\r\nConnection: keep-alive\r\n\r\nHello, World!",
+        http_date());
     return 200;
 }
 

@@ -3,6 +3,7 @@
  * certificate.  h2o PORT FOLDER [TLS-PORT CERTIFICATE KEY]
  */
 #define H2O_USE_EPOLL 1
+#include <errno.h>
 #include <h2o.h>
 #include <h2o/http1.h>
 #include <netinet/in.h>
@@ -77,7 +78,7 @@ int main(int argc, char **argv)
     if (argc > 5 && (!(secure.ssl_ctx = load_certificate(argv[4], argv[5])) ||
                         listen_on((uint16_t)atoi(argv[3]), &secure) < 0))
         return 1;
-    while (h2o_evloop_run(context.loop, INT32_MAX) == 0) {
+    while (h2o_evloop_run(context.loop, INT32_MAX) == 0 || errno == EINTR) {
     }
     return 0;
 }

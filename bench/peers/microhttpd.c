@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 {
     (void)argc;
     if (!MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, (uint16_t)atoi(argv[1]), NULL, NULL,
-            answer, NULL, MHD_OPTION_CONNECTION_LIMIT, 1000u, MHD_OPTION_END))
+            answer, NULL, MHD_OPTION_CONNECTION_LIMIT, 19000u, MHD_OPTION_END))
         return 1;
     pause();
     return 0;

@@ -1,4 +1,6 @@
 /* libwebsockets: an HTTP answer, and a WebSocket echo.  websockets PORT */
+#include "date.h"
+
 #include <libwebsockets.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,12 +11,19 @@ typedef struct session {
     unsigned char data[LWS_PRE + 65536];
 } session;
 
+static int add_date(struct lws *wsi, unsigned char **at, unsigned char *end)
+{
+    const char *date = http_date();
+    return lws_add_http_header_by_token(
+        wsi, WSI_TOKEN_HTTP_DATE, (const unsigned char *)date, (int)strlen(date), at, end);
+}
+
 static int send_page(struct lws *wsi)
 {
     unsigned char buffer[LWS_PRE + 512], *start = buffer + LWS_PRE, *at = start;
     unsigned char *end = buffer + sizeof buffer - 1;
     if (lws_add_http_common_headers(wsi, 200, "text/plain", 13, &at, end) ||
-        lws_finalize_write_http_header(wsi, start, &at, end))
+        add_date(wsi, &at, end) || lws_finalize_write_http_header(wsi, start, &at, end))
         return 1;
     memcpy(at, "Hello, World!", 13);
     if (lws_write(wsi, at, 13, LWS_WRITE_HTTP_FINAL) != 13)
@@ -61,9 +70,11 @@ int main(int argc, char **argv)
         .value = "1" };
     static const struct lws_protocol_vhost_options echo = { .options = &echo_default,
         .name = "echo" };
-    struct lws_context_creation_info info = {
-        .port = atoi(argv[1]), .iface = "lo", .protocols = protocols, .pvo = &echo
-    };
+    struct lws_context_creation_info info = { .port = atoi(argv[1]),
+        .iface = "lo",
+        .protocols = protocols,
+        .pvo = &echo,
+        .server_string = "libwebsockets" };
     lws_set_log_level(LLL_ERR, NULL);
     struct lws_context *context = lws_create_context(&info);
     while (context && lws_service(context, 0) >= 0) {
