@@ -239,7 +239,7 @@ static inline bool is_usual(
     const spi_http1_exchange *exchange, const spi_reply_head *head, size_t body_len)
 {
     const spi_exchange *base = &exchange->base;
-    return !(base->gone | base->head_sent) && head->content_length == (int64_t)body_len &&
+    return !base->gone && !base->head_sent && head->content_length == (int64_t)body_len &&
            body_len <= SPI_GATHER_MAX - SPI_REPLY_USUAL_MAX &&
            !spi_connection_ends_behind(exchange->connection, exchange);
 }
