@@ -133,12 +133,13 @@ class TlsProxy(SecureTest):
                     self.assertEqual(behind.recv(100), b"not yet")
 
     def test_nobody_behind(self):
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
-        with self.proxy(port) as proxy:
-            with self.open(proxy.port) as tls:
-                self.assertEqual(tls.recv(100), b"")
-            proxy.wait_for_line(f"cannot connect to 127.0.0.1:{port}")
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            port = unused.getsockname()[1]
+            with self.proxy(port) as proxy:
+                with self.open(proxy.port) as tls:
+                    self.assertEqual(tls.recv(100), b"")
+                proxy.wait_for_line(f"cannot connect to 127.0.0.1:{port}")
 
     def test_small_pieces(self):
         target = Target(self)

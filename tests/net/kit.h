@@ -57,8 +57,10 @@ static inline void fake_skip_ms(void *self, int64_t delay_ms)
 static inline void fake_skip_patiently(void *self, int64_t delay_ms)
 {
     fake_clock *fake = self;
-    struct timespec nap = { 0, 5 * 1000 * 1000 };
-    if (delay_ms > 0 && ++fake->naps % 4 != 0)
+    const struct timespec nap = { 0, 5 * 1000 * 1000 };
+    int patience = delay_ms > 60 * 1000 ? 200
+                                        : 4; /* beyond, only the end of all time limits waits */
+    if (delay_ms > 0 && ++fake->naps % patience != 0)
         nanosleep(&nap, NULL);
     else
         fake->now_ms += delay_ms;
