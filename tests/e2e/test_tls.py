@@ -14,7 +14,8 @@ from lib.client import connect, make_request
 from lib.secure import Secure, SecureTest, is_sanitized, memory_of, run
 from lib.server import children, hears, run_to_end, wait_until
 
-NODE_ENVIRONMENT = {"NODE_PATH": "/usr/share/nodejs", **os.environ}
+# Before Node 20 only the first of localhost's addresses is tried, which may be ::1.
+NODE_ENVIRONMENT = {"NODE_PATH": "/usr/share/nodejs", "NODE_OPTIONS": "--dns-result-order=ipv4first", **os.environ}
 NODE_CLIENT = """
 const fs = require('fs'), https = require('https'), WebSocket = require('ws');
 const [port, ca] = process.argv.slice(1), options = { ca: fs.readFileSync(ca), host: 'localhost', port };
