@@ -54,6 +54,12 @@ static inline const spi_field *spi_reply_head_field(const spi_reply_head *head, 
     return i < head->ready_count ? &head->usual[i] : &head->fields[i];
 }
 
+/* Whether the status has no body by definition: 1xx, 204, 304. */
+static inline bool spi_status_is_bodiless(int status)
+{
+    return status != 200 && (status < 200 || status == 204 || status == 304);
+}
+
 /* What a tunnel's owner (a WebSocket) is told after an upgrade. Same rules as spout_consumer. */
 typedef struct spi_tunnel {
     void (*on_data)(void *self, char *data, size_t len);

@@ -51,11 +51,6 @@ static inline bool measure(const spi_reply_head *head, size_t *ret_bound)
     return close;
 }
 
-static inline bool has_no_body(int status)
-{
-    return status != 200 && (status < 200 || status == 204 || status == 304);
-}
-
 static spi_framing choose_framing(
     const spi_reply *reply, const spi_request_head *request, const spi_reply_head *head)
 {
@@ -71,7 +66,7 @@ static spi_framing choose_framing(
 void spi_reply_begin(
     spi_reply *reply, const spi_request_head *request, const spi_reply_head *head, bool close)
 {
-    reply->bodiless = request->method == SPI_METHOD_HEAD || has_no_body(head->status);
+    reply->bodiless = request->method == SPI_METHOD_HEAD || spi_status_is_bodiless(head->status);
     reply->broken = false;
     reply->framing = choose_framing(reply, request, head);
     reply->left = reply->framing == SPI_FRAMING_LENGTH ? (uint64_t)head->content_length : 0;

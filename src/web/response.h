@@ -126,10 +126,4 @@ int spi_response_sent(spout_request *r, int result);
 /* Completes the reply: ETag, lengths, what is left. < 0: the error decides what follows. */
 int spi_response_end(spout_request *r);
 
-/* Whether the status has no body by definition: 1xx, 204, 304. */
-static inline bool spi_status_is_bodiless(int status)
-{
-    return status != 200 && (status < 200 || status == 204 || status == 304);
-}
-
 #endif
