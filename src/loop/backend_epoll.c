@@ -80,7 +80,7 @@ static inline unsigned translate(uint32_t from)
 static int epoll_backend_wait(void *arg, int64_t timeout_ms, spout_backend_event *events, int max)
 {
     epoll_backend *self = arg;
-    int timeout = timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
+    int timeout = timeout_ms < 0 ? -1 : timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
     if (max > SPI_EVENTS_A_TURN)
         max = SPI_EVENTS_A_TURN;
     int count = epoll_wait(self->fd, self->events, max, timeout);

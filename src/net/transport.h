@@ -170,7 +170,7 @@ void spi_transport_commit(spout_transport *transport, size_t len);
 
 void spi_transport_flush(spout_transport *transport); /* sends what was gathered */
 
-/* It reads, and has neither output waiting that is too much, nor anything of its end before it. */
+/* It reads, neither side has begun to end, and not too much output waits. */
 static inline bool spi_transport_is_well(const spout_transport *transport)
 {
     static const spout_transport mask = {

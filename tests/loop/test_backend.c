@@ -56,6 +56,32 @@ static void events_are_level_triggered(void **state)
     assert_int_equal(backend->wait(self, 0, events, 8), 0);
 }
 
+static void write_one(int signo)
+{
+    (void)signo;
+    (void)!write(fds[1], "x", 1);
+}
+
+/* However far below. The signal itself may end one wait. */
+static void below_zero_there_is_no_limit(void **state)
+{
+    (void)state;
+    static const int64_t limits[] = { -1, -(INT64_C(1) << 32), INT64_MIN };
+    assert_int_equal(backend->add(self, fds[0], SPOUT_READABLE), 0);
+    struct sigaction action = { .sa_handler = write_one };
+    sigaction(SIGALRM, &action, NULL);
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        const struct itimerval soon = { .it_value.tv_usec = 20 * 1000 };
+        setitimer(ITIMER_REAL, &soon, NULL);
+        int waits = 1;
+        while (backend->wait(self, limits[i], events, 8) == 0)
+            waits++;
+        assert_in_range(waits, 1, 2);
+        char byte;
+        assert_int_equal(read(fds[0], &byte, 1), 1);
+    }
+}
+
 static void removing_one_keeps_the_others(void **state)
 {
     (void)state;
@@ -133,6 +159,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         backed(names_choose),
         backed(events_are_level_triggered),
+        backed(below_zero_there_is_no_limit),
         backed(removing_one_keeps_the_others),
         backed(a_full_batch_starves_nobody),
         backed(hang_up_needs_no_interest),
