@@ -25,11 +25,6 @@ _Static_assert(sizeof(block) % ALIGNMENT == 0, "a block's content is aligned as 
 
 static atomic_size_t total_bytes;
 
-static inline size_t round_up(size_t size)
-{
-    return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-}
-
 static inline char *block_start(block *b)
 {
     return (char *)(b + 1);
@@ -37,7 +32,7 @@ static inline char *block_start(block *b)
 
 static inline char *first_free(spi_arena *arena)
 {
-    return (char *)arena + round_up(sizeof *arena);
+    return (char *)arena + spi_arena_round_up(sizeof *arena);
 }
 
 static block *new_block(size_t size)
@@ -71,7 +66,7 @@ static void give_up(char *start, char *end)
 
 spi_arena *spi_arena_new(size_t first_block)
 {
-    size_t size = round_up(first_block ? first_block : FIRST_BLOCK);
+    size_t size = spi_arena_round_up(first_block ? first_block : FIRST_BLOCK);
     if (size < SMALLEST_BLOCK)
         size = SMALLEST_BLOCK;
     block *b = new_block(size);
@@ -86,7 +81,7 @@ spi_arena *spi_arena_new(size_t first_block)
 /* A block of its own for what would waste much of a common one. */
 static void *alloc_large(spi_arena *arena, size_t size)
 {
-    size_t total = size > SIZE_MAX / 2 ? size : round_up(sizeof(block) + size + RED_ZONE);
+    size_t total = size > SIZE_MAX / 2 ? size : spi_arena_round_up(sizeof(block) + size + RED_ZONE);
     block *b = new_block(total);
     b->older = arena->large;
     arena->large = b;
@@ -112,7 +107,7 @@ void *spi_arena_alloc_slowly(spi_arena *arena, size_t size)
     if (size > arena->next_block / 4)
         return alloc_large(arena, size);
     add_block(arena);
-    return spi_arena_take(arena, arena->at, size);
+    return spi_arena_alloc(arena, size);
 }
 
 /* Not inlined, else compilers write zeros in a way that suits other sizes. */
@@ -228,19 +223,33 @@ void spi_arena_rewind(spi_arena *arena, spi_arena_mark mark)
     arena->at = at;
 }
 
-void spi_arena_reset(spi_arena *arena)
+static void rewind_to_start(spi_arena *arena)
 {
     block *first = &arena->first;
-    if (!arena->hooks && !arena->large && arena->newest == first) {
-        char *at = first_free(arena);
-        give_up(at, arena->at);
-        arena->at = at;
-        return;
-    }
     spi_arena_rewind(arena, (spi_arena_mark){
                                 .block = first,
                                 .used = (size_t)(first_free(arena) - block_start(first)),
                             });
+}
+
+static inline bool is_one_block(const spi_arena *arena)
+{
+    return !arena->hooks && !arena->large && arena->newest == &arena->first;
+}
+
+static inline void reset_block(spi_arena *arena)
+{
+    char *at = first_free(arena);
+    give_up(at, arena->at);
+    arena->at = at;
+}
+
+void spi_arena_reset(spi_arena *arena)
+{
+    if (is_one_block(arena))
+        reset_block(arena);
+    else
+        rewind_to_start(arena);
 }
 
 void spi_arena_free(spi_arena *arena)
@@ -282,16 +291,32 @@ spi_arena *spi_arena_pool_take(spi_arena_pool *pool)
     return arena;
 }
 
-void spi_arena_pool_give(spi_arena_pool *pool, spi_arena *arena)
+static inline void put_into(spi_arena_pool *pool, spi_arena *arena)
 {
-    if (!arena)
-        return;
+    arena->next_in_pool = pool->free;
+    pool->free = arena;
+    pool->count++;
+}
+
+/* Not inlined, so that most are given with a few instructions. */
+__attribute__((noinline)) static void give_slowly(spi_arena_pool *pool, spi_arena *arena)
+{
     if (pool->count >= pool->max) {
         spi_arena_free(arena);
         return;
     }
-    spi_arena_reset(arena);
-    arena->next_in_pool = pool->free;
-    pool->free = arena;
-    pool->count++;
+    rewind_to_start(arena);
+    put_into(pool, arena);
+}
+
+void spi_arena_pool_give(spi_arena_pool *pool, spi_arena *arena)
+{
+    if (!arena)
+        return;
+    if (pool->count < pool->max && is_one_block(arena)) {
+        reset_block(arena);
+        put_into(pool, arena);
+    } else {
+        give_slowly(pool, arena);
+    }
 }

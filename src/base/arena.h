@@ -45,9 +45,9 @@ void spi_arena_free(spi_arena *arena);
 void spi_arena_reset(spi_arena *arena);
 
 static inline void *spi_arena_alloc(spi_arena *arena, size_t size); /* not zeroed, aligned to 16 */
-static inline char *spi_arena_chars(spi_arena *arena, size_t size); /* not aligned */
+static inline char *spi_arena_chars(spi_arena *arena, size_t size); /* the same as text */
 void *spi_arena_calloc(spi_arena *arena, size_t size);              /* zeroed */
-/* With a NUL behind it, not aligned. */
+/* With a NUL behind it. */
 char *spi_arena_memdup(spi_arena *arena, const void *data, size_t len);
 char *spi_arena_strdup(spi_arena *arena, const char *text);
 char *spi_arena_format(spi_arena *arena, const char *format, ...) SPOUT_PRINTF(2, 3);
@@ -80,28 +80,29 @@ void spi_arena_pool_finish(spi_arena_pool *pool);
 spi_arena *spi_arena_pool_take(spi_arena_pool *pool);
 void spi_arena_pool_give(spi_arena_pool *pool, spi_arena *arena); /* resets; NULL is fine */
 
-void *spi_arena_alloc_slowly(spi_arena *arena, size_t size); /* for the next two */
-
-static inline void *spi_arena_take(spi_arena *arena, char *start, size_t size)
+static inline size_t spi_arena_round_up(size_t size)
 {
+    return (size + SPI_ARENA_ALIGNMENT - 1) & ~(size_t)(SPI_ARENA_ALIGNMENT - 1);
+}
+
+void *spi_arena_alloc_slowly(spi_arena *arena, size_t size); /* for the next one */
+
+/* What is free begins and ends at multiples of the alignment, so that rounding up never goes beyond
+   it. */
+static inline void *spi_arena_alloc(spi_arena *arena, size_t size)
+{
+    char *start = arena->at;
     size_t left = (size_t)(arena->end - start), red_zone = SPI_ARENA_RED_ZONE;
     if (left < red_zone || size > left - red_zone)
         return spi_arena_alloc_slowly(arena, size);
-    arena->at = start + size + SPI_ARENA_RED_ZONE;
+    arena->at = start + spi_arena_round_up(size) + SPI_ARENA_RED_ZONE;
     spi_unpoison(start, size);
     return start;
 }
 
-/* Ends of blocks are aligned, so that rounding up never goes beyond them. */
-static inline void *spi_arena_alloc(spi_arena *arena, size_t size)
-{
-    char *at = arena->at;
-    return spi_arena_take(arena, at + (-(uintptr_t)at & (SPI_ARENA_ALIGNMENT - 1)), size);
-}
-
 static inline char *spi_arena_chars(spi_arena *arena, size_t size)
 {
-    return spi_arena_take(arena, arena->at, size);
+    return spi_arena_alloc(arena, size);
 }
 
 /* All arenas of the process, for /stats. */

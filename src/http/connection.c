@@ -6,7 +6,6 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "loop/task.h"
 
 static spi_connection *of_transport(spout_transport *transport)
 {
@@ -46,22 +45,29 @@ static void keep_exchange(const spi_connection *connection, spi_http1_exchange *
     exchange->base.peer = peer;
 }
 
-void spi_connection_drop_exchange(spi_connection *connection)
+static void release_extras(spi_http1_extras *extras)
 {
-    spi_http1_exchange *exchange = connection->exchange;
-    if (!exchange)
-        return;
-    connection->exchange = NULL;
-    if (!spi_list_is_empty(&exchange->timeout.node))
-        spi_list_remove(&exchange->timeout.node);
-    if (exchange->inflater)
-        spi_gunzip_free(exchange->inflater);
-    if (exchange->content.data)
-        spi_buffer_release(&exchange->content);
+    spi_timeout_stop(&extras->timeout);
+    if (extras->inflater)
+        spi_gunzip_free(extras->inflater);
+    spi_buffer_release(&extras->content);
+}
+
+__attribute__((noinline)) void spi_connection_take_apart(
+    spi_connection *connection, spi_http1_exchange *exchange)
+{
+    if (exchange->extras)
+        release_extras(exchange->extras);
     if (exchange->base.keep_arena)
         keep_exchange(connection, exchange);
     else
         spi_arena_pool_give(spi_loop_arenas(connection->transport.loop), exchange->base.arena);
+}
+
+void spi_connection_drop_exchange(spi_connection *connection)
+{
+    if (connection->exchange)
+        spi_connection_end_exchange(connection, connection->exchange);
 }
 
 void spi_connection_close(spi_connection *connection)
@@ -106,8 +112,8 @@ static void tell_gone(spi_http1_exchange *exchange)
     if (base->gone)
         return;
     base->gone = true;
-    spi_wake_all(&exchange->readers);
-    spi_wake_all(&exchange->writers);
+    spi_http1_wake_readers(exchange);
+    spi_http1_wake_writers(exchange);
     if (!base->finished)
         base->service->on_gone(base->service_self, base);
 }
@@ -250,16 +256,25 @@ __attribute__((noinline)) static void take_tunnel_data(
         spi_connection_leave(connection);
 }
 
-static void on_data(spout_transport *transport, char *data, size_t len)
+__attribute__((noinline)) static void take_more(spi_connection *connection, char *data, size_t len)
 {
-    spi_connection *connection = of_transport(transport);
-    if (connection->state == SPI_CONNECTION_TUNNEL) {
-        take_tunnel_data(connection, data, len);
-        return;
-    }
     spi_connection_enter(connection);
     spi_connection_take(connection, data, len);
     spi_connection_leave(connection);
+}
+
+static void on_data(spout_transport *transport, char *data, size_t len)
+{
+    spi_connection *connection = of_transport(transport);
+    if (spi_connection_is_fresh(connection)) {
+        spi_connection_enter(connection);
+        spi_connection_take_requests(connection, data, len);
+        spi_connection_leave(connection);
+    } else if (connection->state == SPI_CONNECTION_TUNNEL) {
+        take_tunnel_data(connection, data, len);
+    } else {
+        take_more(connection, data, len);
+    }
 }
 
 static void on_eof(spout_transport *transport)
@@ -270,7 +285,7 @@ static void on_eof(spout_transport *transport)
         spi_tunnel_end_input(connection);
     } else if (connection->state == SPI_CONNECTION_SERVING) {
         connection->exchange->base.half_closed = true;
-        spi_wake_all(&connection->exchange->readers);
+        spi_http1_wake_readers(connection->exchange);
     }
     spi_connection_leave(connection);
 }
@@ -282,7 +297,7 @@ static void on_drain(spout_transport *transport)
     if (connection->state == SPI_CONNECTION_TUNNEL)
         connection->tunnel->tunnel->on_drain(connection->tunnel->self);
     else if (connection->state == SPI_CONNECTION_SERVING)
-        spi_wake_all(&connection->exchange->writers);
+        spi_http1_wake_writers(connection->exchange);
     else
         spi_connection_take_left_over(connection);
     spi_connection_leave(connection);

@@ -24,6 +24,7 @@
 #include "http/gunzip.h"
 #include "http/reply_head.h"
 #include "http/server_state.h"
+#include "loop/task.h"
 #include "net/tls.h"
 
 enum {
@@ -51,23 +52,29 @@ typedef struct spi_left_over {
 
 typedef struct spi_connection spi_connection;
 
-/* In the arena of its request. */
-typedef struct spi_http1_exchange {
-    spi_exchange base; /* first */
-    spi_connection *connection;
+/* What only some exchanges need: those with a body that is read, a time limit, or a slow client. */
+typedef struct spi_http1_extras {
+    struct spi_http1_exchange *exchange;
+    spi_timeout timeout; /* of the whole request */
+    spi_list readers, writers;
     spi_body_decoder decoder;
     spi_gunzip *inflater;   /* owned; NULL: the body is not compressed, or has not begun */
     spout_bytes compressed; /* of a streamed body: what the inflater has not taken yet */
     char *inflated;         /* and where it puts what comes out, in the arena */
-    spi_timeout timeout;    /* of the whole request */
     /* WHOLE: the body so far; STREAM: raw bytes, of which the last piece is a view. On the heap. */
     spi_buffer content;
-    spi_list readers, writers;
     size_t skipped;
-    int64_t since_ms, waited_ms; /* the wait for the body: when it began, and what was before */
+    int64_t since_ms, waited_ms; /* the wait for it: when it began, and what was before */
+    bool continued;              /* 100 was sent, or is not wanted any more */
+} spi_http1_extras;
+
+/* In the arena of its request. */
+typedef struct spi_http1_exchange {
+    spi_exchange base; /* first */
+    spi_connection *connection;
+    spi_http1_extras *extras; /* in the arena; NULL: none yet */
     int error_status; /* of a request that can't be completed: 400, 408, 413 …; 0: nothing wrong */
-    bool continued;   /* 100 was sent, or is not wanted any more */
-    bool unread : 1;  /* the body's end has not been reached */
+    bool unread : 1;  /* the body's end has not been reached: there are extras */
     bool failed : 1;  /* it never will be: the connection ends behind the reply */
     bool reading : 1; /* a coroutine is in read_more */
     bool is_gzip : 1; /* the body is to be inflated */
@@ -113,6 +120,24 @@ static inline spi_http1_exchange *spi_http1_of(spi_exchange *exchange)
     return spi_container(exchange, spi_http1_exchange, base);
 }
 
+static inline void spi_http1_wake_readers(const spi_http1_exchange *exchange)
+{
+    if (exchange->extras)
+        spi_wake_all(&exchange->extras->readers);
+}
+
+static inline void spi_http1_wake_writers(const spi_http1_exchange *exchange)
+{
+    if (exchange->extras)
+        spi_wake_all(&exchange->extras->writers);
+}
+
+static inline void spi_http1_stop_timeout(const spi_http1_exchange *exchange)
+{
+    if (exchange->extras)
+        spi_timeout_stop(&exchange->extras->timeout);
+}
+
 static inline spi_connection_state spi_connection_get_state(const spi_connection *connection)
 {
     return (spi_connection_state)connection->state;
@@ -130,19 +155,39 @@ void spi_connection_close(spi_connection *connection);
 void spi_connection_close_quietly(spi_connection *connection);
 void spi_connection_cut(spi_connection *connection);           /* at once */
 void spi_connection_drop_exchange(spi_connection *connection); /* fine if there is none */
-void spi_connection_drain(spi_connection *connection);         /* the server drains */
+/* Of one that holds more than its arena. */
+void spi_connection_take_apart(spi_connection *connection, spi_http1_exchange *exchange);
+static inline void spi_connection_end_exchange(
+    spi_connection *connection, spi_http1_exchange *exchange)
+{
+    connection->exchange = NULL;
+    if (exchange->extras || exchange->base.keep_arena)
+        spi_connection_take_apart(connection, exchange);
+    else
+        spi_arena_pool_give(spi_loop_arenas(connection->transport.loop), exchange->base.arena);
+}
+void spi_connection_drain(spi_connection *connection); /* the server drains */
 /* The server is freed: ends everything that the service doesn't hold. */
 void spi_connection_orphan(spi_connection *connection);
 void spi_connection_arm(spi_connection *connection, spi_timeout_class *timeouts); /* NULL: none */
 
 /* connection_read.c */
+/* Nothing is under way, nor waits to be read or sent. */
+static inline bool spi_connection_is_fresh(const spi_connection *connection)
+{
+    return connection->state == SPI_CONNECTION_IDLE && !connection->left_over &&
+           !spi_transport_is_pressed(&connection->transport);
+}
 void spi_connection_take(spi_connection *connection, char *data, size_t len);
+/* The same for one that is fresh: without a copy of what is complete. */
+void spi_connection_take_requests(spi_connection *connection, char *data, size_t len);
 void spi_connection_take_left_over(spi_connection *connection);
 void spi_connection_stash(spi_connection *connection, const char *data, size_t len);
 size_t spi_connection_left_over_len(const spi_connection *connection);
 void spi_connection_drop_left_over(spi_connection *connection);
 /* Of a head no more than a leading line end has come. */
 bool spi_connection_is_blank(const spi_connection *connection);
+spi_http1_extras *spi_http1_need_extras(spi_http1_exchange *exchange);
 /* The exchange's raw bytes go back to the left-over. */
 void spi_connection_unread(spi_connection *connection, spi_http1_exchange *exchange);
 
@@ -171,7 +216,7 @@ bool spi_connection_ends_behind(
 /* If it wasn't written before; the other one looks first whether any of the body has come. */
 int spi_http1_write_continue(spi_http1_exchange *exchange);
 int spi_http1_send_continue(spi_exchange *exchange);
-void spi_http1_release(spi_exchange *exchange);
+void spi_http1_release_slowly(spi_exchange *exchange); /* however far it has come */
 
 /* connection_proxy.c: before the service hears of the request */
 void spi_http1_apply_options(spi_http1_exchange *exchange);

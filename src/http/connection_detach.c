@@ -48,7 +48,7 @@ int spi_http1_detach(
         spi_connection_cut(connection);
         return spout_error_code_current();
     }
-    spi_timeout_stop(&exchange->timeout);
+    spi_http1_stop_timeout(exchange);
     spi_timeout_stop(&connection->timeout);
     spi_connection_drop_left_over(connection);
     base->upgraded = base->head_sent = base->finished = true;

@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "http/error_page.h"
-#include "loop/task.h"
 
 static void log_refusal(const spi_connection *connection, int status, const char *words)
 {
@@ -77,7 +76,7 @@ void spi_connection_arm_body(spi_connection *connection)
 
 void spi_connection_begin_wait(spi_connection *connection)
 {
-    connection->exchange->since_ms = spi_loop_now(connection->transport.loop);
+    connection->exchange->extras->since_ms = spi_loop_now(connection->transport.loop);
 }
 
 bool spi_connection_drips(const spi_connection *connection, uint64_t received)
@@ -85,8 +84,8 @@ bool spi_connection_drips(const spi_connection *connection, uint64_t received)
     enum { GRACE_MS = 10 * 1000 };
     const spi_http1_exchange *exchange = connection->exchange;
     int64_t rate = exchange->base.min_body_rate;
-    int64_t waited_ms = spi_loop_now(connection->transport.loop) - exchange->since_ms +
-                        exchange->waited_ms - GRACE_MS;
+    int64_t waited_ms = spi_loop_now(connection->transport.loop) - exchange->extras->since_ms +
+                        exchange->extras->waited_ms - GRACE_MS;
     return rate > 0 && waited_ms > 0 && received / (uint64_t)rate < (uint64_t)waited_ms / 1000;
 }
 
@@ -106,14 +105,14 @@ static void time_out_request(spi_connection *connection)
         spi_connection_close(connection);
     }
     base->gone = true;
-    spi_wake_all(&exchange->readers);
-    spi_wake_all(&exchange->writers);
+    spi_http1_wake_readers(exchange);
+    spi_http1_wake_writers(exchange);
     base->service->on_gone(base->service_self, base);
 }
 
 static void on_request_timeout(spi_timeout *timeout)
 {
-    spi_http1_exchange *exchange = spi_container(timeout, spi_http1_exchange, timeout);
+    spi_http1_exchange *exchange = spi_container(timeout, spi_http1_extras, timeout)->exchange;
     spi_connection *connection = exchange->connection;
     if (connection->state != SPI_CONNECTION_SERVING || exchange->base.gone ||
         exchange->base.finished)
@@ -128,7 +127,7 @@ void spi_connection_arm_request(spi_connection *connection)
     spi_http1_exchange *exchange = connection->exchange;
     spi_timeout_start(spi_timeout_class_get(exchange->base.loop, exchange->base.request_timeout_ms,
                           on_request_timeout),
-        &exchange->timeout);
+        &spi_http1_need_extras(exchange)->timeout);
 }
 
 static spi_connection *of_timeout(spi_timeout *timeout)
@@ -192,7 +191,7 @@ void spi_connection_on_body_timeout(spi_timeout *timeout)
     } else if (connection->state == SPI_CONNECTION_SERVING) {
         connection->exchange->error_status = 408;
         connection->exchange->failed = true;
-        spi_wake_all(&connection->exchange->readers);
+        spi_http1_wake_readers(connection->exchange);
     } else {
         spi_connection_close(connection);
     }

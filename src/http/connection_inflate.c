@@ -6,9 +6,10 @@ static const char cut_short[] = "the body's gzip is cut short";
 
 static spi_gunzip *need_inflater(spi_http1_exchange *exchange)
 {
-    if (!exchange->inflater)
-        exchange->inflater = spi_gunzip_new(exchange->base.max_body);
-    return exchange->inflater;
+    spi_http1_extras *extras = spi_http1_need_extras(exchange);
+    if (!extras->inflater)
+        extras->inflater = spi_gunzip_new(exchange->base.max_body);
+    return extras->inflater;
 }
 
 static int status_of(long result)
@@ -51,10 +52,10 @@ int spi_http1_inflate_body(spi_http1_exchange *exchange)
         spi_buffer_release(&out);
         return status_of(result);
     }
-    spi_buffer_release(&exchange->content);
-    exchange->content = out;
-    base->body.len = spi_buffer_len(&exchange->content);
-    base->body.data = spi_buffer_text(&exchange->content);
+    spi_buffer_release(&exchange->extras->content);
+    exchange->extras->content = out;
+    base->body.len = spi_buffer_len(&exchange->extras->content);
+    base->body.data = spi_buffer_text(&exchange->extras->content);
     return 0;
 }
 
@@ -70,13 +71,13 @@ static size_t piece_size(const spi_http1_exchange *exchange)
 static long inflate_more(spi_http1_exchange *exchange, spout_bytes *ret_piece)
 {
     size_t room = piece_size(exchange);
-    if (!exchange->inflated)
-        exchange->inflated = spi_arena_chars(exchange->base.arena, room);
+    if (!exchange->extras->inflated)
+        exchange->extras->inflated = spi_arena_chars(exchange->base.arena, room);
     long result = spi_gunzip_feed(
-        need_inflater(exchange), &exchange->compressed, exchange->inflated, room);
+        need_inflater(exchange), &exchange->extras->compressed, exchange->extras->inflated, room);
     if (result < 0)
         return spi_http1_fail_body(exchange, status_of(result), words_of(status_of(result)));
-    *ret_piece = (spout_bytes){ exchange->inflated, (size_t)result };
+    *ret_piece = (spout_bytes){ exchange->extras->inflated, (size_t)result };
     return result;
 }
 
@@ -84,15 +85,16 @@ int spi_http1_inflate_piece(spi_http1_exchange *exchange,
     int (*next)(spi_http1_exchange *exchange, spout_bytes *ret_piece), spout_bytes *ret_piece)
 {
     for (;;) {
-        long result = exchange->inflater && !exchange->failed && !exchange->base.gone
+        long result = exchange->extras->inflater && !exchange->failed && !exchange->base.gone
                           ? inflate_more(exchange, ret_piece)
                           : 0;
         if (result != 0)
             return result > 0 ? 1 : (int)result;
-        int got = next(exchange, &exchange->compressed);
+        int got = next(exchange, &exchange->extras->compressed);
         if (got < 0)
             return got;
-        if (got == 0 && exchange->inflater && !spi_gunzip_is_complete(exchange->inflater))
+        if (got == 0 && exchange->extras->inflater &&
+            !spi_gunzip_is_complete(exchange->extras->inflater))
             return spi_http1_fail_body(exchange, 400, cut_short);
         if (got == 0)
             return 0;

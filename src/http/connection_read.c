@@ -3,7 +3,6 @@
 #include <spout/error.h>
 
 #include "base/memory.h"
-#include "loop/task.h"
 
 static bool takes_input(const spi_connection *connection)
 {
@@ -62,7 +61,7 @@ void spi_connection_stash(spi_connection *connection, const char *data, size_t l
 
 void spi_connection_unread(spi_connection *connection, spi_http1_exchange *exchange)
 {
-    spi_buffer *raw = &exchange->content;
+    spi_buffer *raw = &exchange->extras->content;
     size_t behind = spi_connection_left_over_len(connection);
     if (spi_buffer_len(raw) == 0)
         return;
@@ -76,20 +75,11 @@ void spi_connection_unread(spi_connection *connection, spi_http1_exchange *excha
     spi_buffer_init(raw, SIZE_MAX / 4);
 }
 
-/* What has no value yet, the reply excepted: it is filled as a whole. In pieces that compilers clear by
-   plain stores; for more at once they take something slower. */
+/* What has no value yet, the reply excepted: it is filled as a whole. */
 static inline void clear_own(spi_http1_exchange *exchange)
 {
-    enum {
-        START = offsetof(spi_http1_exchange, decoder),
-        SIZE = offsetof(spi_http1_exchange, reply) - START,
-        PIECE = 64
-    };
-    _Static_assert(SIZE > 2 * PIECE && SIZE <= 3 * PIECE, "three pieces, of which two may overlap");
-    char *start = (char *)exchange + START;
-    memset(start, 0, PIECE);
-    memset(start + PIECE, 0, PIECE);
-    memset(start + SIZE - PIECE, 0, PIECE);
+    enum { START = offsetof(spi_http1_exchange, extras) };
+    memset((char *)exchange + START, 0, offsetof(spi_http1_exchange, reply) - START);
 }
 
 /* All but the head, which parsing fills as a whole. */
@@ -113,9 +103,6 @@ static inline spi_http1_exchange *begin_exchange(spi_connection *connection, spi
     if (transport->ops->flush && spi_transport_is_tls(transport))
         base->protocol = "https";
     exchange->connection = connection;
-    spi_timeout_init(&exchange->timeout);
-    spi_list_init(&exchange->readers);
-    spi_list_init(&exchange->writers);
     connection->exchange = exchange;
     return exchange;
 }
@@ -136,6 +123,25 @@ static bool is_too_large(const spi_http1_exchange *exchange)
     return base->head.body_kind == SPI_BODY_LENGTH && base->head.content_length > base->max_body;
 }
 
+spi_http1_extras *spi_http1_need_extras(spi_http1_exchange *exchange)
+{
+    if (!exchange->extras) {
+        exchange->extras = spi_arena_calloc(exchange->base.arena, sizeof *exchange->extras);
+        exchange->extras->exchange = exchange;
+        spi_timeout_init(&exchange->extras->timeout);
+        spi_list_init(&exchange->extras->readers);
+        spi_list_init(&exchange->extras->writers);
+    }
+    return exchange->extras;
+}
+
+/* There is a body to be read. */
+static void expect_body(spi_http1_exchange *exchange)
+{
+    spi_http1_need_extras(exchange)->continued = !exchange->base.head.expect_continue;
+    exchange->unread = true;
+}
+
 static size_t bound_size(uint64_t size)
 {
     return size > SIZE_MAX / 4 ? SIZE_MAX / 4 : (size_t)size;
@@ -146,7 +152,7 @@ static size_t collect_body(spi_connection *connection, size_t len)
 {
     spi_http1_exchange *exchange = connection->exchange;
     spi_exchange *base = &exchange->base;
-    spi_buffer_init(&exchange->content, bound_size(base->max_body));
+    spi_buffer_init(&exchange->extras->content, bound_size(base->max_body));
     connection->state = SPI_CONNECTION_BODY;
     if (len == 0)
         spi_http1_write_continue(exchange);
@@ -166,26 +172,39 @@ static size_t begin_body(spi_connection *connection, const char *data, size_t le
     if (head->body_kind == SPI_BODY_NONE ||
         (head->body_kind == SPI_BODY_LENGTH && head->content_length == 0))
         return 0;
-    exchange->unread = true;
-    if (base->body_mode == SPI_BODY_WHOLE && is_too_large(exchange)) {
+    bool too_large = is_too_large(exchange);
+    if (base->body_mode == SPI_BODY_WHOLE && !too_large && head->body_kind == SPI_BODY_LENGTH &&
+        head->content_length <= len) {
+        size_t body_len = (size_t)head->content_length;
+        base->body = (spout_bytes){ spi_arena_memdup(base->arena, data, body_len), body_len };
+        return body_len;
+    }
+    expect_body(exchange);
+    if (base->body_mode == SPI_BODY_WHOLE && too_large) {
         spout_error_set(
             SPOUT_ELIMIT, "the body is larger than %llu bytes", (unsigned long long)base->max_body);
         return fail(connection, 413, 0);
     }
     uint64_t max = base->body_mode == SPI_BODY_STREAM ? UINT64_MAX : base->max_body;
-    spi_body_decoder_init(&exchange->decoder, head->body_kind, head->content_length, max);
+    spi_body_decoder_init(&exchange->extras->decoder, head->body_kind, head->content_length, max);
     if (base->body_mode == SPI_BODY_STREAM) {
-        spi_buffer_init(&exchange->content, SIZE_MAX / 4);
+        spi_buffer_init(&exchange->extras->content, SIZE_MAX / 4);
         return 0;
-    }
-    if (head->body_kind == SPI_BODY_LENGTH && head->content_length <= len) {
-        size_t body_len = (size_t)head->content_length;
-        base->body = (spout_bytes){ spi_arena_memdup(base->arena, data, body_len), body_len };
-        exchange->unread = false;
-        return body_len;
     }
     connection->due = false;
     return collect_body(connection, len);
+}
+
+/* The service has seen the head, and said so. */
+__attribute__((noinline)) static size_t begin_rest(
+    spi_connection *connection, int status, const char *data, size_t len)
+{
+    spi_http1_exchange *exchange = connection->exchange;
+    if (status == 0)
+        return begin_body(connection, data, len);
+    if (exchange->base.head.body_kind != SPI_BODY_NONE)
+        expect_body(exchange);
+    return fail(connection, -status, 0);
 }
 
 static size_t wait_for_head(spi_connection *connection)
@@ -197,28 +216,35 @@ static size_t wait_for_head(spi_connection *connection)
     return 0;
 }
 
-/* The head is parsed: the service hears of it, and the body begins behind it. */
-static inline size_t begin_request(
-    spi_connection *connection, size_t head_len, const char *data, size_t len)
+/* Whether the service may have the request together with its head. */
+static inline bool is_complete(const spi_connection *connection, const spi_exchange *base)
 {
-    spi_http1_exchange *exchange = connection->exchange;
+    return base->head.body_kind == SPI_BODY_NONE && base->request_timeout_ms <= 0 &&
+           !connection->transport.eof;
+}
+
+/* The head is parsed: the service hears of it, and the body begins behind it. */
+static inline size_t begin_request(spi_connection *connection, spi_http1_exchange *exchange,
+    size_t head_len, const char *data, size_t len, bool at_once)
+{
     spi_exchange *base = &exchange->base;
     if (connection->server->limits.has_options)
         spi_http1_apply_options(exchange);
-    exchange->continued = !base->head.expect_continue;
-    int status = base->service->on_head(base->service_self, base);
-    if (status < 0) {
-        exchange->unread = base->head.body_kind != SPI_BODY_NONE;
-        return fail(connection, -status, head_len);
-    }
-    return head_len + begin_body(connection, data + head_len, len - head_len);
+    bool complete = at_once && is_complete(connection, base);
+    if (complete)
+        connection->state = SPI_CONNECTION_SERVING;
+    int status = base->service->on_head(base->service_self, base, complete);
+    if (status <= 0)
+        head_len += begin_rest(connection, status, data + head_len, len - head_len);
+    return head_len;
 }
 
 /* What has been scanned to its end, be it good or bad. */
 static size_t take_found_head(
     spi_connection *connection, size_t head_len, const char *data, size_t len)
 {
-    spi_exchange *base = &connection->exchange->base;
+    spi_http1_exchange *exchange = connection->exchange;
+    spi_exchange *base = &exchange->base;
     char *text = spi_arena_memdup(base->arena, data, head_len);
     int status = spi_request_head_parse(
         base->arena, text, head_len, &connection->server->limits.head, &base->head);
@@ -227,13 +253,16 @@ static size_t take_found_head(
             connection, (spout_bytes){ data, len }, -status, spout_error_message());
         return len;
     }
-    return begin_request(connection, head_len, data, len);
+    return begin_request(connection, exchange, head_len, data, len, false);
 }
 
 /* A head that comes in pieces, or has something unusual or wrong in it. */
 __attribute__((noinline)) static size_t scan_head(
     spi_connection *connection, const char *data, size_t len, spi_head_scanner *scanner)
 {
+    spi_head_scanner fresh = { 0 };
+    if (!scanner)
+        scanner = &fresh;
     long found = spi_head_scan(scanner, data, len, &connection->server->limits.head);
     if (found > 0)
         return take_found_head(connection, (size_t)found, data, len);
@@ -253,11 +282,11 @@ static inline size_t take_head(
     const spout_http_server *server = connection->server;
     spi_arena *arena = spi_arena_pool_take(spi_loop_arenas(server->loop));
     spi_http1_exchange *exchange = begin_exchange(connection, arena);
-    if (scanner->scanned == 0) {
+    if (!scanner || scanner->scanned == 0) {
         long tried = spi_request_head_try(
             arena, data, len, &server->limits.head, &exchange->base.head);
         if (tried > 0)
-            return begin_request(connection, (size_t)tried, data, len);
+            return begin_request(connection, exchange, (size_t)tried, data, len, !scanner);
     }
     return scan_head(connection, data, len, scanner);
 }
@@ -271,20 +300,21 @@ static size_t take_body(spi_connection *connection, const char *data, size_t len
         size_t used = 0;
         spout_bytes piece = { NULL, 0 };
         int status = 400;
-        switch (spi_body_decode(&exchange->decoder, data + at, len - at, &used, &piece, &status)) {
+        switch (spi_body_decode(
+            &exchange->extras->decoder, data + at, len - at, &used, &piece, &status)) {
         case SPI_BODY_DATA:
             at += used;
-            if (spi_buffer_append(&exchange->content, piece.data, piece.len) < 0)
+            if (spi_buffer_append(&exchange->extras->content, piece.data, piece.len) < 0)
                 return fail(connection, 413, len);
             break;
         case SPI_BODY_MORE:
-            if (!spi_connection_drips(connection, exchange->decoder.total))
+            if (!spi_connection_drips(connection, exchange->extras->decoder.total))
                 return at + used;
             spout_error_set(SPOUT_ETIMEDOUT, "the body comes too slowly");
             return fail(connection, 408, len);
         case SPI_BODY_END:
-            exchange->base.body.len = spi_buffer_len(&exchange->content);
-            exchange->base.body.data = spi_buffer_text(&exchange->content);
+            exchange->base.body.len = spi_buffer_len(&exchange->extras->content);
+            exchange->base.body.data = spi_buffer_text(&exchange->extras->content);
             exchange->unread = false;
             connection->due = true;
             return at + used;
@@ -307,11 +337,11 @@ static size_t skip_body(spi_connection *connection, const char *data, size_t len
         spout_bytes piece;
         int status;
         spi_body_result result = spi_body_decode(
-            &exchange->decoder, data + at, len - at, &used, &piece, &status);
+            &exchange->extras->decoder, data + at, len - at, &used, &piece, &status);
         at += used;
-        exchange->skipped += used;
-        if (result == SPI_BODY_BAD || exchange->skipped > SPI_SKIP_MAX ||
-            spi_connection_drips(connection, exchange->skipped)) {
+        exchange->extras->skipped += used;
+        if (result == SPI_BODY_BAD || exchange->extras->skipped > SPI_SKIP_MAX ||
+            spi_connection_drips(connection, exchange->extras->skipped)) {
             spi_connection_close(connection);
             return len;
         }
@@ -324,8 +354,10 @@ static size_t skip_body(spi_connection *connection, const char *data, size_t len
     }
 }
 
-/* Takes one step at the start of data; returns how much of it is used up, 0 if more is needed. */
-static inline size_t take_step(
+/* Takes one step at the start of data; returns how much of it is used up, 0 if more is needed.
+   `scanner`: what was found before; NULL for bytes that have just come, which may be used up before
+   the service is done with them. */
+static size_t take_step(
     spi_connection *connection, const char *data, size_t len, spi_head_scanner *scanner)
 {
     if (connection->state == SPI_CONNECTION_BODY)
@@ -344,7 +376,7 @@ static void inflate(spi_http1_exchange *exchange)
     exchange->failed = true;
 }
 
-static inline void serve(spi_connection *connection)
+static void serve(spi_connection *connection)
 {
     spi_exchange *base = &connection->exchange->base;
     connection->due = false;
@@ -361,52 +393,44 @@ static inline void serve(spi_connection *connection)
         base->service->on_request(base->service_self, base);
 }
 
+/* The request is there as a whole, or its handler reads the rest, of which data[0..len) has come.
+   Returns how much of that is still to be looked at. */
+static size_t serve_due(spi_connection *connection, const char *data, size_t len)
+{
+    bool streams = connection->exchange->base.body_mode == SPI_BODY_STREAM;
+    if (streams)
+        spi_connection_stash(connection, data, len);
+    serve(connection);
+    return streams ? 0 : len;
+}
+
 /* From the loop's buffer, without a copy of what is complete in it. There is some, and it is
    wanted. */
-static inline void take_shared(spi_connection *connection, const char *data, size_t len)
+static void take_shared(spi_connection *connection, const char *data, size_t len)
 {
     do {
-        spi_head_scanner scanner = { 0 };
-        size_t used = take_step(connection, data, len, &scanner);
+        size_t used = take_step(connection, data, len, NULL);
         data += used;
         len -= used;
-        if (connection->due) {
-            if (connection->exchange->base.body_mode == SPI_BODY_STREAM) {
-                spi_connection_stash(connection, data, len); /* the handler reads it from there */
-                len = 0;
-            }
-            serve(connection);
-        } else if (used == 0) {
+        if (connection->due)
+            len = serve_due(connection, data, len);
+        else if (used == 0)
             break;
-        }
     } while (len > 0 && takes_input(connection));
-    if (len > 0)
-        spi_connection_stash(connection, data, len);
-}
-
-/* Not inlined, so that the step is where most requests come by. */
-__attribute__((noinline)) static size_t step_left_over(
-    spi_connection *connection, spi_left_over *left_over)
-{
-    return take_step(connection, spi_buffer_head(&left_over->buffer),
-        spi_buffer_len(&left_over->buffer), &left_over->scanner);
-}
-
-__attribute__((noinline)) static void serve_left_over(spi_connection *connection)
-{
-    serve(connection);
+    spi_connection_stash(connection, data, len);
 }
 
 void spi_connection_take_left_over(spi_connection *connection)
 {
     while (spi_connection_left_over_len(connection) > 0 && takes_input(connection)) {
         spi_left_over *left_over = connection->left_over;
-        size_t used = step_left_over(connection, left_over);
+        size_t used = take_step(connection, spi_buffer_head(&left_over->buffer),
+            spi_buffer_len(&left_over->buffer), &left_over->scanner);
         spi_buffer_consume(&left_over->buffer, used);
         if (used > 0)
             left_over->scanner = (spi_head_scanner){ 0 };
         if (connection->due)
-            serve_left_over(connection);
+            serve(connection);
         else if (used == 0)
             break;
     }
@@ -417,10 +441,27 @@ void spi_connection_take(spi_connection *connection, char *data, size_t len)
     if (spi_connection_left_over_len(connection) > 0 || !takes_input(connection)) {
         spi_connection_stash(connection, data, len);
         if (connection->state == SPI_CONNECTION_SERVING)
-            spi_wake_all(&connection->exchange->readers);
+            spi_http1_wake_readers(connection->exchange);
     } else {
         take_shared(connection, data, len);
     }
     if (connection->left_over)
+        spi_connection_take_left_over(connection);
+}
+
+void spi_connection_take_requests(spi_connection *connection, char *data, size_t len)
+{
+    do {
+        size_t used = take_head(connection, data, len, NULL);
+        data += used;
+        len -= used;
+        if (connection->due)
+            len = serve_due(connection, data, len);
+        else if (used == 0)
+            break;
+    } while (len > 0 && spi_connection_is_fresh(connection));
+    if (len > 0)
+        spi_connection_take(connection, data, len);
+    else if (connection->left_over)
         spi_connection_take_left_over(connection);
 }

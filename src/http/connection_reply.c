@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "base/text.h"
-#include "loop/task.h"
 
 static int fail_gone(void)
 {
@@ -39,7 +38,7 @@ bool spi_connection_ends_behind(
     return !base->head.keep_alive || exchange->failed || !server || server->limits.no_keep_alive ||
            server->draining ||
            (base->half_closed && spi_connection_left_over_len(connection) == 0) ||
-           (exchange->unread && !exchange->continued);
+           (exchange->unread && !exchange->extras->continued);
 }
 
 static int send_head(spi_exchange *base, const spi_reply_head *head)
@@ -138,9 +137,9 @@ int spi_http1_write_continue(spi_http1_exchange *exchange)
 {
     static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
     spi_connection *connection = exchange->connection;
-    if (exchange->continued)
+    if (exchange->extras->continued)
         return 0;
-    exchange->continued = true;
+    exchange->extras->continued = true;
     int result = spi_transport_write(&connection->transport, line, sizeof line - 1);
     flush_outside(connection);
     return result;
@@ -151,11 +150,11 @@ int spi_http1_send_continue(spi_exchange *base)
     spi_http1_exchange *exchange = spi_http1_of(base);
     if (base->gone)
         return fail_gone();
-    if (base->head_sent || exchange->failed)
+    if (base->head_sent || exchange->failed || !exchange->extras)
         return 0;
     if (exchange->unread && spi_connection_left_over_len(exchange->connection) == 0)
         return spi_http1_write_continue(exchange);
-    exchange->continued = true; /* of the body, something is here already */
+    exchange->extras->continued = true; /* of the body, something is here already */
     return 0;
 }
 
@@ -179,8 +178,8 @@ static void reset(spi_exchange *base)
     spi_http1_exchange *exchange = spi_http1_of(base);
     base->gone = true;
     spi_connection_cut(exchange->connection);
-    spi_wake_all(&exchange->readers);
-    spi_wake_all(&exchange->writers);
+    spi_http1_wake_readers(exchange);
+    spi_http1_wake_writers(exchange);
 }
 
 static int finish(spi_exchange *base)
@@ -271,7 +270,7 @@ static int wait_writable(spi_exchange *base)
         spi_transport_flush(transport);
         if (!spi_transport_is_pressed(transport))
             return 0;
-        int result = spi_wait(&exchange->writers, "writable");
+        int result = spi_wait(&spi_http1_need_extras(exchange)->writers, "writable");
         if (result < 0)
             return result;
     }
@@ -288,7 +287,7 @@ static size_t pending(const spi_exchange *base)
 static bool is_worth_skipping(const spi_http1_exchange *exchange)
 {
     return exchange->base.head.body_kind != SPI_BODY_LENGTH ||
-           exchange->decoder.left <= SPI_SKIP_MAX;
+           exchange->extras->decoder.left <= SPI_SKIP_MAX;
 }
 
 /* The connection gets its exchange back. Sets the state that it goes on with. */
@@ -306,7 +305,7 @@ static void take_back(spi_connection *connection)
     } else if (exchange->unread) {
         connection->state = SPI_CONNECTION_SKIPPING;
         spi_connection_unread(connection, exchange);
-        exchange->waited_ms = 0;
+        exchange->extras->waited_ms = 0;
         spi_connection_begin_wait(connection);
         if (is_worth_skipping(exchange))
             spi_connection_arm_body(connection);
@@ -318,7 +317,7 @@ static void take_back(spi_connection *connection)
     }
 }
 
-__attribute__((noinline)) static void release_slowly(spi_exchange *base)
+__attribute__((noinline)) void spi_http1_release_slowly(spi_exchange *base)
 {
     spi_connection *connection = spi_connection_of(base);
     if (connection->state == SPI_CONNECTION_LOST)
@@ -340,14 +339,15 @@ static inline bool is_done(const spi_connection *connection, const spi_http1_exc
            !spi_transport_is_closed(&connection->transport);
 }
 
-void spi_http1_release(spi_exchange *base)
+static void release(spi_exchange *base)
 {
     spi_http1_exchange *exchange = spi_http1_of(base);
-    if (base->ops == &spi_http1_ops && is_done(exchange->connection, exchange)) {
-        exchange->connection->state = SPI_CONNECTION_IDLE;
-        spi_connection_drop_exchange(exchange->connection);
+    spi_connection *connection = exchange->connection;
+    if (is_done(connection, exchange)) {
+        connection->state = SPI_CONNECTION_IDLE;
+        spi_connection_end_exchange(connection, exchange);
     } else {
-        release_slowly(base);
+        spi_http1_release_slowly(base);
     }
 }
 
@@ -384,5 +384,5 @@ const spi_exchange_ops spi_http1_ops = {
     .drop_arena = spi_http1_drop_arena,
     .tls_info = tls_info,
     .detach = spi_http1_detach,
-    .release = spi_http1_release,
+    .release = release,
 };

@@ -2,8 +2,6 @@
 
 #include <spout/error.h>
 
-#include "loop/task.h"
-
 /* The request can't be completed any more; the connection ends behind the reply. */
 int spi_http1_fail_body(spi_http1_exchange *exchange, int status, const char *words)
 {
@@ -21,7 +19,7 @@ static int fail_again(const spi_http1_exchange *exchange)
 static bool is_too_large(const spi_http1_exchange *exchange)
 {
     const spi_exchange *base = &exchange->base;
-    return exchange->decoder.total > base->max_body ||
+    return exchange->extras->decoder.total > base->max_body ||
            (base->head.body_kind == SPI_BODY_LENGTH && base->head.content_length > base->max_body);
 }
 
@@ -30,19 +28,19 @@ static bool swap_in(spi_connection *connection, spi_http1_exchange *exchange)
 {
     if (spi_connection_left_over_len(connection) == 0)
         return false;
-    spi_buffer used_up = exchange->content;
+    spi_buffer used_up = exchange->extras->content;
     spi_buffer_clear(&used_up);
-    exchange->content = connection->left_over->buffer;
+    exchange->extras->content = connection->left_over->buffer;
     connection->left_over->buffer = used_up;
     return true;
 }
 
 static int end_wait(spi_connection *connection, spi_http1_exchange *exchange)
 {
-    uint64_t received = exchange->decoder.total + spi_connection_left_over_len(connection);
+    uint64_t received = exchange->extras->decoder.total + spi_connection_left_over_len(connection);
     if (!exchange->failed && spi_connection_drips(connection, received))
         return spi_http1_fail_body(exchange, 408, "the body comes too slowly");
-    exchange->waited_ms += spi_loop_now(exchange->base.loop) - exchange->since_ms;
+    exchange->extras->waited_ms += spi_loop_now(exchange->base.loop) - exchange->extras->since_ms;
     return 0;
 }
 
@@ -60,7 +58,7 @@ static int wait_for_bytes(spi_connection *connection, spi_http1_exchange *exchan
     spi_connection_begin_wait(connection);
     spi_connection_arm_body(connection);
     spi_connection_leave(connection);
-    result = spi_wait(&exchange->readers, "request body");
+    result = spi_wait(&exchange->extras->readers, "request body");
     exchange->reading = false;
     spi_timeout_stop(&connection->timeout);
     return result < 0 || base->gone ? result : end_wait(connection, exchange);
@@ -87,16 +85,16 @@ static int next_piece(spi_http1_exchange *exchange, spout_bytes *ret_piece)
             return spout_error_set(SPOUT_ECLOSED, "the client has gone");
         if (exchange->failed)
             return fail_again(exchange);
-        size_t len = spi_buffer_len(&exchange->content), used = 0;
-        const char *data = len > 0 ? spi_buffer_head(&exchange->content) : "";
+        size_t len = spi_buffer_len(&exchange->extras->content), used = 0;
+        const char *data = len > 0 ? spi_buffer_head(&exchange->extras->content) : "";
         int status = 400;
         spi_body_result result = spi_body_decode(
-            &exchange->decoder, data, len < most ? len : most, &used, ret_piece, &status);
+            &exchange->extras->decoder, data, len < most ? len : most, &used, ret_piece, &status);
         if (result == SPI_BODY_BAD)
             return spi_http1_fail_body(exchange, status, "the body's chunks are malformed");
         if (is_too_large(exchange))
             return spi_http1_fail_body(exchange, 413, "the body is too large");
-        spi_buffer_consume(&exchange->content, used);
+        spi_buffer_consume(&exchange->extras->content, used);
         if (result == SPI_BODY_DATA)
             return 1;
         if (result == SPI_BODY_END)
@@ -119,8 +117,9 @@ int spi_http1_read_more(spi_exchange *base, spout_bytes *ret_piece)
     if (exchange->reading)
         return spout_error_set(SPOUT_ESTATE, "another coroutine is reading the body");
     spout_bytes piece = { "", 0 };
-    int result = exchange->is_gzip ? spi_http1_inflate_piece(exchange, next_piece, &piece)
-                                   : next_piece(exchange, &piece);
+    bool inflates = exchange->is_gzip && exchange->extras;
+    int result = inflates ? spi_http1_inflate_piece(exchange, next_piece, &piece)
+                          : next_piece(exchange, &piece);
     if (result < 0)
         return result;
     *ret_piece = result > 0 ? piece : (spout_bytes){ "", 0 };

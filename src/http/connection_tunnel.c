@@ -39,7 +39,7 @@ static void begin_tunnel(spi_http1_exchange *exchange, const spi_tunnel *tunnel,
 {
     spi_exchange *base = &exchange->base;
     spi_connection *connection = exchange->connection;
-    spi_timeout_stop(&exchange->timeout);
+    spi_http1_stop_timeout(exchange);
     spi_tunnel_end *end = spi_calloc(sizeof *end);
     end->ops = &spi_tunnel_end_ops;
     end->loop = base->loop;
@@ -277,5 +277,5 @@ const spi_exchange_ops spi_tunnel_end_ops = {
     .tunnel_close = spi_http1_tunnel_close,
     .tunnel_abort = spi_http1_tunnel_abort,
     .drop_arena = spi_http1_drop_arena,
-    .release = spi_http1_release,
+    .release = spi_http1_release_slowly,
 };

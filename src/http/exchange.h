@@ -7,7 +7,8 @@
  * through the exchange's table, and releases the exchange when it is done with it.
  *
  *     connection                          service (web)
- *     head parsed        ── on_head ──▶   sets body_mode, max_body …; < 0 refuses with a status
+ *     head parsed        ── on_head ──▶   sets body_mode, max_body …; < 0 refuses with a status,
+ *                                         1: has gone on as in on_request, of a request without a body
  *     body complete      ── on_request ─▶ starts a handler's coroutine
  *     or a bad, slow or too large body, or a refusal ── on_error ─▶ answers with that status instead
  *                        ◀── send_head, send_body, send_file, finish ──
@@ -143,10 +144,11 @@ typedef struct spi_exchange_ops {
 
 /* Who serves requests. */
 typedef struct spi_service {
-    /* May change body_mode and the limits. 0, or a negated status (-404, -413 …) with
-       the error set: on_error is asked at once, the body is not read. Runs on the loop: does not
-       suspend. */
-    int (*on_head)(void *self, spi_exchange *exchange);
+    /* May change body_mode and the limits. 0: on_request follows; or a negated status (-404, -413 …)
+       with the error set: on_error is asked at once, the body is not read. Runs on the loop: does
+       not suspend. `complete`: there is no body to come, and the service may do here what it does
+       in on_request, which does not follow then: 1. */
+    int (*on_head)(void *self, spi_exchange *exchange, bool complete);
     void (*on_request)(void *self, spi_exchange *exchange);
 
     /* Comes instead of on_request where the request ends before it is complete although its head

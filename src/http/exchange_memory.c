@@ -417,7 +417,7 @@ spi_memory_exchange *spi_memory_exchange_start(
     }
     exchange->unread = base->head.body_kind != SPI_BODY_NONE;
     spi_memory_exchange_feed_quietly(exchange, request->body);
-    status = service->on_head(self, base);
+    status = service->on_head(self, base, false);
     if (status < 0)
         refuse(exchange, -status);
     else

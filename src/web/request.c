@@ -170,7 +170,7 @@ static void apply_limits(spout_request *r)
         exchange->hang_up_on_eof = true;
 }
 
-static int accept_head(void *self, spi_exchange *exchange, uint8_t hands);
+static int take_over(spout_application *application, spi_exchange *exchange, uint8_t hands);
 
 static int refuse_from_error(spout_request *r)
 {
@@ -196,7 +196,12 @@ static int hand_over(spout_request *r)
         return refuse_from_error(r);
     uint8_t hands = (uint8_t)(r->hands + 1);
     exchange->service_self = other;
-    return accept_head(other, exchange, hands);
+    return take_over(other, exchange, hands);
+}
+
+static inline bool needs_early(const spout_request *r)
+{
+    return r->refusal || r->handler->early;
 }
 
 /* What is to be said before the body comes. */
@@ -224,7 +229,7 @@ static inline void clear(spout_request *r)
     memset(start + 4 * PIECE, 0, SIZE - 4 * PIECE);
 }
 
-static spout_request *new_request(
+static inline spout_request *new_request(
     spout_application *application, spi_exchange *exchange, uint8_t hands)
 {
     enum { SIZE = sizeof(spout_request) + sizeof(spi_piece) + SPI_FIRST_PIECE };
@@ -233,23 +238,18 @@ static spout_request *new_request(
     r->exchange = exchange;
     r->application = application;
     r->hands = hands;
-    r->refusal_why = "";
     r->started_ns = spi_loop_now_ns(exchange->loop);
     spi_response_init(&r->response, &application->usual, r->first_fields, (spi_piece *)(r + 1));
     exchange->user = r;
     return r;
 }
 
-static int accept_head(void *self, spi_exchange *exchange, uint8_t hands)
+__attribute__((noinline)) static int take_over(
+    spout_application *application, spi_exchange *exchange, uint8_t hands)
 {
-    spout_request *r = new_request(self, exchange, hands);
+    spout_request *r = new_request(application, exchange, hands);
     decide(r);
-    return r->refusal || r->handler->early ? decide_early(r) : 0;
-}
-
-static int on_head(void *self, spi_exchange *exchange)
-{
-    return accept_head(self, exchange, 0);
+    return needs_early(r) ? decide_early(r) : 0;
 }
 
 /* --- the handler --- */
@@ -338,12 +338,23 @@ static void begin_logging(spout_request *r)
         spi_context_current()->request_id = spout_request_id(r);
 }
 
+/* Whether there is nothing to do but to call the method. */
+static inline bool is_plain(const spout_request *r)
+{
+    return r->handler->plain && r->method && !*r->exchange->head.query;
+}
+
+static int run_method(void *arg)
+{
+    spout_request *r = arg;
+    r->running = true;
+    return call_hook(r, r->method);
+}
+
 static int run_handler(void *arg)
 {
     spout_request *r = arg;
     r->running = true;
-    if (r->handler->plain && r->method && !*r->exchange->head.query)
-        return call_hook(r, r->method);
     begin_logging(r);
     int result = begin(r);
     if (result < 0 || r->response.ended)
@@ -413,8 +424,8 @@ static void drop_hold(spout_request *r)
 {
     if (--r->holds > 0)
         return;
-    if (r->starter)
-        r->starter->ended = true;
+    if (r->started)
+        *r->started = SPI_STARTED_ENDED;
     else
         release_late(r);
 }
@@ -459,8 +470,8 @@ __attribute__((noinline)) static void become_websocket(spout_request *r)
     int result = spi_task_call(call_open, r);
     spout_error *error = result < 0 ? spi_error_take() : NULL;
     run_on_finish_and_leave(r);
-    if (r->starter)
-        r->starter->handed = true;
+    if (r->started)
+        *r->started = SPI_STARTED_HANDED;
     struct spout_websocket *ws = r->websocket;
     free_request(r);
     if (error)
@@ -487,21 +498,23 @@ static int end_request(void *arg, int result)
 /* < 0: there is no stack; nothing has happened. */
 static int start(spout_request *r)
 {
-    spi_starter starter = { 0 };
-    r->starter = &starter;
+    spi_started started = SPI_STARTED_WAITS;
+    r->started = &started;
     r->holds = 1;
     spi_application_ref(r->application);
     const spi_task_start how = {
-        .name = r->handler->task_name, .fn = run_handler, .then = end_request, .arg = r
+        .name = r->handler->task_name,
+        .fn = is_plain(r) ? run_method : run_handler,
+        .then = end_request,
+        .arg = r,
     };
     int result = spi_task_run(r->exchange->loop, &how, &r->task);
-    if (starter.handed)
-        return 0;
-    r->starter = NULL;
     if (result < 0)
         spi_application_unref(r->application);
-    else if (starter.ended)
+    if (started == SPI_STARTED_ENDED)
         release(r);
+    else if (started == SPI_STARTED_WAITS)
+        r->started = NULL;
     return result;
 }
 
@@ -526,12 +539,27 @@ __attribute__((noinline)) static void turn_away(spout_request *r)
     exchange->ops->release(exchange);
 }
 
+static inline void serve(spout_request *r)
+{
+    if (start(r) < 0)
+        turn_away(r);
+}
+
+static int on_head(void *self, spi_exchange *exchange, bool complete)
+{
+    spout_request *r = new_request(self, exchange, 0);
+    decide(r);
+    if (needs_early(r))
+        return decide_early(r);
+    if (complete)
+        serve(r);
+    return complete;
+}
+
 static void on_request(void *self, spi_exchange *exchange)
 {
     (void)self;
-    spout_request *r = exchange->user;
-    if (start(r) < 0)
-        turn_away(r);
+    serve(exchange->user);
 }
 
 static int on_error(void *self, spi_exchange *exchange, int status)

@@ -33,11 +33,12 @@ spi_web_loop *spi_web_loop_of(spout_loop *loop);
 
 struct spi_input;
 
-/* Whoever starts the coroutine, while that has not come back: releases the request in its place. */
-typedef struct spi_starter {
-    bool ended;  /* the request is over */
-    bool handed; /* its exchange belongs to a WebSocket now, the request is gone */
-} spi_starter;
+/* What whoever starts the coroutine finds when that has come back. */
+typedef enum spi_started {
+    SPI_STARTED_WAITS,
+    SPI_STARTED_ENDED, /* the request is over, and to be released */
+    SPI_STARTED_HANDED /* its exchange belongs to a WebSocket now, the request is gone */
+} spi_started;
 
 /* What only some requests have: users, tokens. */
 typedef struct spi_extras {
@@ -68,7 +69,7 @@ struct spout_request {
     spout_error *failure; /* of a write or an argument, decides at the end; owned */
     struct spout_websocket *websocket; /* after a handshake */
     spi_task *task;                    /* while the handler runs */
-    spi_starter *starter;
+    spi_started *started; /* while whoever starts the coroutine has not come back; else NULL */
     int64_t started_ns;
     uint64_t received; /* of a streamed body */
     uint8_t holds;     /* coroutines that use the request */

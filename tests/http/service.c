@@ -393,7 +393,9 @@ static const test_route *route_of(const spi_exchange *exchange)
     return NULL;
 }
 
-static int on_head(void *self, spi_exchange *exchange)
+static void on_request(void *self, spi_exchange *exchange);
+
+static int on_head(void *self, spi_exchange *exchange, bool complete)
 {
     (void)self;
     const test_route *route = route_of(exchange);
@@ -410,7 +412,9 @@ static int on_head(void *self, spi_exchange *exchange)
     if (strncmp(route->path, "/impatient", 10) == 0)
         exchange->body_timeout_ms = 1000;
     exchange->hang_up_on_eof = strcmp(route->path, "/hang") == 0;
-    return 0;
+    if (complete)
+        on_request(self, exchange);
+    return complete;
 }
 
 /* An upgraded exchange lives on. It is a coroutine's last act, so that the arena may be the

@@ -20,21 +20,31 @@ static test_kit kit;
 
 /* The exchange that the service below was given last; it never answers by itself. */
 static spi_exchange *held;
-static int gone, served;
+static int gone, served, completed;
+static bool serves_at_once; /* what may be served with its head */
 static spi_body_mode mode;
 
-static int hold_head(void *self, spi_exchange *exchange)
+static void hold(spi_exchange *exchange)
+{
+    held = exchange;
+    served++;
+}
+
+static int hold_head(void *self, spi_exchange *exchange, bool complete)
 {
     (void)self;
     exchange->body_mode = mode;
-    return 0;
+    completed += complete;
+    if (!serves_at_once || !complete)
+        return 0;
+    hold(exchange);
+    return 1;
 }
 
 static void hold_request(void *self, spi_exchange *exchange)
 {
     (void)self;
-    held = exchange;
-    served++;
+    hold(exchange);
 }
 
 static void count_gone(void *self, spi_exchange *exchange)
@@ -53,7 +63,8 @@ static int set_up(void **state)
     (void)state;
     kit_start(&kit);
     held = NULL;
-    gone = served = 0;
+    gone = served = completed = 0;
+    serves_at_once = false;
     mode = SPI_BODY_WHOLE;
     return 0;
 }
@@ -130,6 +141,68 @@ static void calls_in_a_wrong_order_fail(void **state)
     assert_string_equal(
         kit_take(&kit, &kit.peers[0]), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
     assert_false(kit.peers[0].eof);
+}
+
+static void answer_held(void)
+{
+    const spi_exchange_ops *ops = held->ops;
+    assert_int_equal(ops->send_reply(held, &plain, spout_bytes_of("ok")), 0);
+    ops->release(held);
+    kit_pump(&kit);
+}
+
+static void a_request_that_is_complete_is_served_with_its_head(void **state)
+{
+    (void)state;
+    serves_at_once = true;
+    kit_peer *peer = kit_connect(&kit, 0);
+    kit_ask(&kit, peer, "GET /1 HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    assert_int_equal(completed, 1);
+    assert_int_equal(served, 1);
+    answer_held();
+    assert_string_equal(kit_take(&kit, peer), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    kit_ask(&kit, peer, "GET /2 HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    assert_int_equal(served, 2);
+    assert_string_equal(held->head.path, "/2");
+    answer_held();
+    assert_string_equal(kit_take(&kit, peer), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+}
+
+static void a_service_may_leave_it_for_later(void **state)
+{
+    (void)state;
+    kit_ask(&kit, kit_connect(&kit, 0), "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    assert_int_equal(completed, 1);
+    assert_int_equal(served, 1);
+    answer_held();
+    assert_string_equal(
+        kit_take(&kit, &kit.peers[0]), "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+}
+
+/* What waits in a buffer, has a body, or comes in pieces. */
+static void other_requests_are_served_behind_their_heads(void **state)
+{
+    (void)state;
+    serves_at_once = true;
+    kit_peer *peer = kit_connect(&kit, 0);
+    kit_ask(&kit, peer,
+        "GET /1 HTTP/1.1\r\nHost: example.org\r\n\r\nGET /2 HTTP/1.1\r\nHost: example.org\r\n\r\n"
+        "POST /3 HTTP/1.1\r\nHost: example.org\r\nContent-Length: 3\r\n\r\nabc");
+    assert_string_equal(held->head.path, "/1");
+    assert_int_equal(served, 1);
+    answer_held();
+    assert_string_equal(held->head.path, "/2");
+    assert_int_equal(served, 2);
+    answer_held();
+    assert_string_equal(held->head.path, "/3");
+    assert_int_equal(held->body.len, 3);
+    answer_held();
+    kit_ask(&kit, peer, "GET /4 HTTP/1.1\r\nHo");
+    kit_ask(&kit, peer, "st: a\r\n\r\n");
+    assert_string_equal(held->head.path, "/4");
+    assert_int_equal(served, 4);
+    assert_int_equal(completed, 1);
+    answer_held();
 }
 
 static void releasing_without_a_reply_cuts(void **state)
@@ -445,6 +518,9 @@ int main(void)
         kit_test(idle_connections_are_small),
         kit_test(an_idle_tunnel_has_no_arena),
         held_test(calls_in_a_wrong_order_fail),
+        held_test(a_request_that_is_complete_is_served_with_its_head),
+        held_test(a_service_may_leave_it_for_later),
+        held_test(other_requests_are_served_behind_their_heads),
         held_test(releasing_without_a_reply_cuts),
         held_test(an_exchange_outlives_its_peer),
         held_test(an_exchange_outlives_its_server),

@@ -47,8 +47,9 @@ static void assert_trace(const char *expected)
 
 /* A service that upgrades whatever comes, as web does. */
 
-static int on_head(void *self, spi_exchange *exchange)
+static int on_head(void *self, spi_exchange *exchange, bool complete)
 {
+    (void)complete;
     (void)self;
     (void)exchange;
     return 0;
