@@ -263,13 +263,22 @@ __attribute__((noinline)) static void take_more(spi_connection *connection, char
     spi_connection_leave(connection);
 }
 
+__attribute__((noinline)) static void take_left_over_and_leave(spi_connection *connection)
+{
+    spi_connection_take_left_over(connection);
+    spi_connection_leave(connection);
+}
+
 static void on_data(spout_transport *transport, char *data, size_t len)
 {
     spi_connection *connection = of_transport(transport);
     if (spi_connection_is_fresh(connection)) {
         spi_connection_enter(connection);
         spi_connection_take_requests(connection, data, len);
-        spi_connection_leave(connection);
+        if (connection->left_over)
+            take_left_over_and_leave(connection);
+        else
+            spi_connection_leave(connection);
     } else if (connection->state == SPI_CONNECTION_TUNNEL) {
         take_tunnel_data(connection, data, len);
     } else {

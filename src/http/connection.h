@@ -109,7 +109,6 @@ struct spi_connection {
     uint8_t state;
     uint8_t depth;   /* of enter: it is freed when the last one leaves */
     bool ending : 1; /* the transport is being closed while the service still has the exchange */
-    bool due : 1;    /* the exchange is to be served as soon as what follows it is put away */
 };
 _Static_assert(sizeof(spi_connection) <= 224, "idle connections are small");
 

@@ -107,14 +107,19 @@ static inline spi_http1_exchange *begin_exchange(spi_connection *connection, spi
     return exchange;
 }
 
+/* What was taken of the input; 0 if more is needed. */
+typedef struct step {
+    size_t used;
+    bool due; /* the exchange is to be served as soon as what follows is put away */
+} step;
+
 /* The request can't be completed: on_error is asked once the input is put away. The error is set.
    */
-static size_t fail(spi_connection *connection, int status, size_t used)
+static step fail(spi_connection *connection, int status, size_t used)
 {
     connection->exchange->error_status = status;
     connection->exchange->failed = true;
-    connection->due = true;
-    return used;
+    return (step){ used, true };
 }
 
 static bool is_too_large(const spi_http1_exchange *exchange)
@@ -148,7 +153,7 @@ static size_t bound_size(uint64_t size)
 }
 
 /* A body that isn't there as a whole yet. */
-static size_t collect_body(spi_connection *connection, size_t len)
+static void collect_body(spi_connection *connection, size_t len)
 {
     spi_http1_exchange *exchange = connection->exchange;
     spi_exchange *base = &exchange->base;
@@ -158,26 +163,23 @@ static size_t collect_body(spi_connection *connection, size_t len)
         spi_http1_write_continue(exchange);
     spi_connection_begin_wait(connection);
     spi_connection_arm_body(connection);
-    return 0;
 }
 
-/* Decides what happens with the body, of which data[0..len) has come. Returns what it took of
-   that. */
-static size_t begin_body(spi_connection *connection, const char *data, size_t len)
+/* Decides what happens with the body, of which data[0..len) has come. */
+static step begin_body(spi_connection *connection, const char *data, size_t len)
 {
     spi_http1_exchange *exchange = connection->exchange;
     spi_exchange *base = &exchange->base;
     const spi_request_head *head = &base->head;
-    connection->due = true;
     if (head->body_kind == SPI_BODY_NONE ||
         (head->body_kind == SPI_BODY_LENGTH && head->content_length == 0))
-        return 0;
+        return (step){ 0, true };
     bool too_large = is_too_large(exchange);
     if (base->body_mode == SPI_BODY_WHOLE && !too_large && head->body_kind == SPI_BODY_LENGTH &&
         head->content_length <= len) {
         size_t body_len = (size_t)head->content_length;
         base->body = (spout_bytes){ spi_arena_memdup(base->arena, data, body_len), body_len };
-        return body_len;
+        return (step){ body_len, true };
     }
     expect_body(exchange);
     if (base->body_mode == SPI_BODY_WHOLE && too_large) {
@@ -189,14 +191,14 @@ static size_t begin_body(spi_connection *connection, const char *data, size_t le
     spi_body_decoder_init(&exchange->extras->decoder, head->body_kind, head->content_length, max);
     if (base->body_mode == SPI_BODY_STREAM) {
         spi_buffer_init(&exchange->extras->content, SIZE_MAX / 4);
-        return 0;
+        return (step){ 0, true };
     }
-    connection->due = false;
-    return collect_body(connection, len);
+    collect_body(connection, len);
+    return (step){ 0, false };
 }
 
 /* The service has seen the head, and said so. */
-__attribute__((noinline)) static size_t begin_rest(
+__attribute__((noinline)) static step begin_rest(
     spi_connection *connection, int status, const char *data, size_t len)
 {
     spi_http1_exchange *exchange = connection->exchange;
@@ -207,40 +209,39 @@ __attribute__((noinline)) static size_t begin_rest(
     return fail(connection, -status, 0);
 }
 
-static size_t wait_for_head(spi_connection *connection)
+static void wait_for_head(spi_connection *connection)
 {
     if (connection->state == SPI_CONNECTION_IDLE) {
         connection->state = SPI_CONNECTION_HEAD;
         spi_connection_arm(connection, connection->server->header_timeouts);
     }
-    return 0;
 }
 
 /* Whether the service may have the request together with its head. */
-static inline bool is_complete(const spi_connection *connection, const spi_exchange *base)
+static inline bool is_complete(const spi_exchange *base)
 {
-    return base->head.body_kind == SPI_BODY_NONE && base->request_timeout_ms <= 0 &&
-           !connection->transport.eof;
+    return base->head.body_kind == SPI_BODY_NONE && base->request_timeout_ms <= 0;
 }
 
 /* The head is parsed: the service hears of it, and the body begins behind it. */
-static inline size_t begin_request(spi_connection *connection, spi_http1_exchange *exchange,
+static inline step begin_request(spi_connection *connection, spi_http1_exchange *exchange,
     size_t head_len, const char *data, size_t len, bool at_once)
 {
     spi_exchange *base = &exchange->base;
     if (connection->server->limits.has_options)
         spi_http1_apply_options(exchange);
-    bool complete = at_once && is_complete(connection, base);
+    bool complete = at_once && is_complete(base);
     if (complete)
         connection->state = SPI_CONNECTION_SERVING;
     int status = base->service->on_head(base->service_self, base, complete);
-    if (status <= 0)
-        head_len += begin_rest(connection, status, data + head_len, len - head_len);
-    return head_len;
+    if (status > 0)
+        return (step){ head_len, false };
+    step rest = begin_rest(connection, status, data + head_len, len - head_len);
+    return (step){ head_len + rest.used, rest.due };
 }
 
 /* What has been scanned to its end, be it good or bad. */
-static size_t take_found_head(
+static step take_found_head(
     spi_connection *connection, size_t head_len, const char *data, size_t len)
 {
     spi_http1_exchange *exchange = connection->exchange;
@@ -251,13 +252,13 @@ static size_t take_found_head(
     if (status < 0) {
         spi_connection_refuse_head(
             connection, (spout_bytes){ data, len }, -status, spout_error_message());
-        return len;
+        return (step){ len, false };
     }
     return begin_request(connection, exchange, head_len, data, len, false);
 }
 
 /* A head that comes in pieces, or has something unusual or wrong in it. */
-__attribute__((noinline)) static size_t scan_head(
+__attribute__((noinline)) static step scan_head(
     spi_connection *connection, const char *data, size_t len, spi_head_scanner *scanner)
 {
     spi_head_scanner fresh = { 0 };
@@ -267,16 +268,18 @@ __attribute__((noinline)) static size_t scan_head(
     if (found > 0)
         return take_found_head(connection, (size_t)found, data, len);
     spi_connection_drop_exchange(connection);
-    if (found == 0)
-        return wait_for_head(connection);
+    if (found == 0) {
+        wait_for_head(connection);
+        return (step){ 0, false };
+    }
     enum { TLS_HANDSHAKE = 0x16 }; /* how a client begins that thinks this is https */
     bool tls = data[0] == TLS_HANDSHAKE;
     spi_connection_refuse_head(connection, (spout_bytes){ data, len }, (int)-found,
         tls ? "TLS on the plain port" : spout_error_message());
-    return len;
+    return (step){ len, false };
 }
 
-static inline size_t take_head(
+static inline step take_head(
     spi_connection *connection, const char *data, size_t len, spi_head_scanner *scanner)
 {
     const spout_http_server *server = connection->server;
@@ -291,7 +294,7 @@ static inline size_t take_head(
     return scan_head(connection, data, len, scanner);
 }
 
-static size_t take_body(spi_connection *connection, const char *data, size_t len)
+static step take_body(spi_connection *connection, const char *data, size_t len)
 {
     spi_http1_exchange *exchange = connection->exchange;
     size_t at = 0;
@@ -309,15 +312,14 @@ static size_t take_body(spi_connection *connection, const char *data, size_t len
             break;
         case SPI_BODY_MORE:
             if (!spi_connection_drips(connection, exchange->extras->decoder.total))
-                return at + used;
+                return (step){ at + used, false };
             spout_error_set(SPOUT_ETIMEDOUT, "the body comes too slowly");
             return fail(connection, 408, len);
         case SPI_BODY_END:
             exchange->base.body.len = spi_buffer_len(&exchange->extras->content);
             exchange->base.body.data = spi_buffer_text(&exchange->extras->content);
             exchange->unread = false;
-            connection->due = true;
-            return at + used;
+            return (step){ at + used, true };
         case SPI_BODY_BAD:
             spout_error_set(status == 413 ? SPOUT_ELIMIT : SPOUT_EPROTO,
                 status == 413 ? "the body is too large" : "the body's chunks are malformed");
@@ -327,7 +329,7 @@ static size_t take_body(spi_connection *connection, const char *data, size_t len
 }
 
 /* Throws away what remains of a body, so that the connection can go on behind it. */
-static size_t skip_body(spi_connection *connection, const char *data, size_t len)
+static step skip_body(spi_connection *connection, const char *data, size_t len)
 {
     spi_http1_exchange *exchange = connection->exchange;
     size_t at = 0;
@@ -343,21 +345,20 @@ static size_t skip_body(spi_connection *connection, const char *data, size_t len
         if (result == SPI_BODY_BAD || exchange->extras->skipped > SPI_SKIP_MAX ||
             spi_connection_drips(connection, exchange->extras->skipped)) {
             spi_connection_close(connection);
-            return len;
+            return (step){ len, false };
         }
         if (result == SPI_BODY_END) {
             spi_connection_drop_exchange(connection);
             connection->state = SPI_CONNECTION_IDLE;
         }
         if (result != SPI_BODY_DATA)
-            return at;
+            return (step){ at, false };
     }
 }
 
-/* Takes one step at the start of data; returns how much of it is used up, 0 if more is needed.
-   `scanner`: what was found before; NULL for bytes that have just come, which may be used up before
-   the service is done with them. */
-static size_t take_step(
+/* Takes one step at the start of data. `scanner`: what was found before; NULL for bytes that have just
+   come, whose sender has not ended: the service may go on with them. */
+static step take_step(
     spi_connection *connection, const char *data, size_t len, spi_head_scanner *scanner)
 {
     if (connection->state == SPI_CONNECTION_BODY)
@@ -379,7 +380,6 @@ static void inflate(spi_http1_exchange *exchange)
 static void serve(spi_connection *connection)
 {
     spi_exchange *base = &connection->exchange->base;
-    connection->due = false;
     connection->state = SPI_CONNECTION_SERVING;
     if (connection->transport.eof)
         base->half_closed = true;
@@ -409,12 +409,12 @@ static size_t serve_due(spi_connection *connection, const char *data, size_t len
 static void take_shared(spi_connection *connection, const char *data, size_t len)
 {
     do {
-        size_t used = take_step(connection, data, len, NULL);
-        data += used;
-        len -= used;
-        if (connection->due)
+        step taken = take_step(connection, data, len, NULL);
+        data += taken.used;
+        len -= taken.used;
+        if (taken.due)
             len = serve_due(connection, data, len);
-        else if (used == 0)
+        else if (taken.used == 0)
             break;
     } while (len > 0 && takes_input(connection));
     spi_connection_stash(connection, data, len);
@@ -424,14 +424,14 @@ void spi_connection_take_left_over(spi_connection *connection)
 {
     while (spi_connection_left_over_len(connection) > 0 && takes_input(connection)) {
         spi_left_over *left_over = connection->left_over;
-        size_t used = take_step(connection, spi_buffer_head(&left_over->buffer),
+        step taken = take_step(connection, spi_buffer_head(&left_over->buffer),
             spi_buffer_len(&left_over->buffer), &left_over->scanner);
-        spi_buffer_consume(&left_over->buffer, used);
-        if (used > 0)
+        spi_buffer_consume(&left_over->buffer, taken.used);
+        if (taken.used > 0)
             left_over->scanner = (spi_head_scanner){ 0 };
-        if (connection->due)
+        if (taken.due)
             serve(connection);
-        else if (used == 0)
+        else if (taken.used == 0)
             break;
     }
 }
@@ -452,16 +452,16 @@ void spi_connection_take(spi_connection *connection, char *data, size_t len)
 void spi_connection_take_requests(spi_connection *connection, char *data, size_t len)
 {
     do {
-        size_t used = take_head(connection, data, len, NULL);
-        data += used;
-        len -= used;
-        if (connection->due)
+        step taken = take_head(connection, data, len, NULL);
+        data += taken.used;
+        len -= taken.used;
+        if (taken.due) {
             len = serve_due(connection, data, len);
-        else if (used == 0)
-            break;
+        } else if (taken.used == 0) {
+            spi_connection_stash(connection, data, len);
+            return;
+        }
     } while (len > 0 && spi_connection_is_fresh(connection));
     if (len > 0)
         spi_connection_take(connection, data, len);
-    else if (connection->left_over)
-        spi_connection_take_left_over(connection);
 }
