@@ -8,8 +8,6 @@
 #include "http/head.h"
 #include "web/request.h"
 
-enum { SPI_ETAG_LEN = 18 };
-
 /* Of a body in any number of pieces, as spi_content_hash64 of the whole. */
 uint64_t spi_etag_hash(const spi_response *response);
 
@@ -19,15 +17,22 @@ const char *spi_etag_name_coding(spout_request *r, const char *etag);
 /* As spi_response_check_etag, of a request that has a condition. */
 int spi_etag_check_conditions(spout_request *r, const char *etag);
 
+/* In the request's arena. */
+static inline char *spi_etag_write(const spout_request *r, uint64_t hash)
+{
+    char *etag = spi_arena_chars(spi_request_arena(r), SPI_ETAG_LEN + 1);
+    etag[0] = '"';
+    spi_hex_encode_u64(etag + 1, hash);
+    memcpy(etag + SPI_ETAG_LEN - 1, "\"", 2);
+    return etag;
+}
+
 static inline const char *spi_etag_add(spout_request *r)
 {
     const spi_piece *first = r->response.first;
     uint64_t hash = first && !first->next ? spi_content_hash64(first->data, first->len)
                                           : spi_etag_hash(&r->response);
-    char *etag = spi_arena_chars(spi_request_arena(r), SPI_ETAG_LEN + 1);
-    etag[0] = '"';
-    spi_hex_encode_u64(etag + 1, hash);
-    memcpy(etag + SPI_ETAG_LEN - 1, "\"", 2);
+    char *etag = spi_etag_write(r, hash);
     if (r->response.coding) {
         const char *named = spi_etag_name_coding(r, etag);
         spi_response_add(r, "Etag", named);

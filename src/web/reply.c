@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "http/date.h"
 #include "web/compress.h"
+#include "web/etag.h"
 #include "web/request.h"
 
 #include <stdarg.h>
@@ -196,6 +197,8 @@ const char *spout_get_reply_header(spout_request *r, const char *name)
     if (r->response.declared >= 0 && spi_equal_nocase(name, len, "Content-Length", 14))
         return r->response.declared_text;
     int at = spi_response_find(&r->response, name, len);
+    if (at < 0 && r->response.tagged && spi_equal_nocase(name, len, "Etag", 4))
+        return spi_etag_write(r, r->response.hash);
     if (at < 0)
         return NULL;
     const spi_field *field = spi_response_field(&r->response, (uint32_t)at);

@@ -247,13 +247,14 @@ int spi_response_sent(spout_request *r, int result)
     return result;
 }
 
-static inline void use_usual(spout_request *r, spi_reply_head *head)
+/* `more`: of the usual fields, beyond those that the reply has. */
+static inline void use_usual(spout_request *r, spi_reply_head *head, uint32_t more)
 {
     spi_usual *usual = r->response.usual;
     uint32_t as_made = r->response.as_made;
     if (!spi_usual_have_date(usual, as_made))
         fill_date(r);
-    spi_usual_use(usual, as_made, r->exchange->loop, head);
+    spi_usual_use(usual, as_made + more, r->exchange->loop, head);
 }
 
 /* The last of what goes into a head. */
@@ -276,7 +277,7 @@ static int complete_head(spout_request *r, int64_t content_length, spi_reply_hea
         .content_length = content_length,
         .close = response->close,
     };
-    use_usual(r, ret_head);
+    use_usual(r, ret_head, 0);
     return 0;
 }
 
@@ -455,18 +456,18 @@ static inline bool is_straight(const spout_request *r)
            !response->cookies && !r->extras && r->exchange->head.method != SPI_METHOD_HEAD;
 }
 
-/* As end_any would, with what can't be left out. */
-static int end_straight(spout_request *r)
+/* As end_any would, with what can't be left out. `tags`: so many Etags among the usual fields. */
+static inline int end_straight(spout_request *r, uint32_t tags)
 {
     spi_response *response = &r->response;
     spi_exchange *exchange = r->exchange;
     const spi_piece *piece = response->first;
     spi_reply_head head;
-    use_usual(r, &head);
+    use_usual(r, &head, tags);
     head.status = 200;
     head.reason = response->reason;
     head.fields = response->fields;
-    head.field_count = response->field_count;
+    head.field_count = response->field_count + tags;
     head.content_length = (int64_t)piece->len;
     head.close = response->close;
     int result = spi_response_sent(
@@ -477,14 +478,38 @@ static int end_straight(spout_request *r)
     return result;
 }
 
+/* Whether an Etag can go out among the usual fields: there are no others, and no condition asks for
+   it. */
+static inline bool takes_usual_etag(const spout_request *r)
+{
+    const spi_response *response = &r->response;
+    return spi_response_is_usual(response) && response->as_made == response->usual->count &&
+           !r->exchange->head.has_condition;
+}
+
+static int end_with_usual_etag(spout_request *r)
+{
+    spi_response *response = &r->response;
+    const spi_piece *piece = response->first;
+    response->hash = spi_content_hash64(piece->data, piece->len);
+    response->tagged = true;
+    spi_usual_set_etag(response->usual, response->hash);
+    return end_straight(r, 1);
+}
+
+__attribute__((noinline)) static int end_with_etag(spout_request *r)
+{
+    int result = spi_response_check_etag(r);
+    if (result < 0)
+        return result;
+    return r->response.status == 200 ? end_straight(r, 0) : end_any(r);
+}
+
 int spi_response_end(spout_request *r)
 {
     if (!is_straight(r))
         return end_any(r);
-    if (r->handler->etag && r->exchange->head.method == SPI_METHOD_GET) {
-        int result = spi_response_check_etag(r);
-        if (result < 0 || r->response.status != 200)
-            return result < 0 ? result : end_any(r);
-    }
-    return end_straight(r);
+    if (!r->handler->etag || r->exchange->head.method != SPI_METHOD_GET)
+        return end_straight(r, 0);
+    return takes_usual_etag(r) ? end_with_usual_etag(r) : end_with_etag(r);
 }

@@ -40,12 +40,14 @@ typedef struct spi_response {
     struct spi_compressor *compressor; /* NULL: it goes out as it is (compress.c) */
     const char *coding;                /* its name */
     uint64_t plain;                    /* body bytes that went into it */
+    uint64_t hash;                     /* `tagged`: of the body */
     bool head_sent, ended;
     bool encoding : 1; /* the encoder is at work, and may be waiting for its turn */
     bool close : 1;
     bool type_set : 1; /* Content-Type is the handler's */
     bool lost : 1;     /* sending has met a closed connection */
     bool as_is : 1;    /* not for transforms: a file, or they have had it, or one has failed */
+    bool tagged : 1;   /* went out with the usual Etag, which is in none of the fields */
 } spi_response;
 
 /* 200 with nothing but Server, Date and Content-Type, and with an empty piece; in a request that is all

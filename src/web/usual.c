@@ -10,22 +10,28 @@ enum {
     LONGEST_TYPE = 128
 };
 
-static void add(spi_usual *usual, spi_field field)
+static void put(spi_usual *usual, uint32_t at, spi_field field)
 {
-    uint32_t at = usual->count++;
     usual->fields[at] = field;
     usual->ends[at + 1] = usual->ends[at] + field.name_len + field.value_len + 4;
+}
+
+static void add(spi_usual *usual, spi_field field)
+{
+    put(usual, usual->count++, field);
 }
 
 /* server and type stay. */
 static void init(spi_usual *usual, spi_arena *arena, spout_bytes server, spout_bytes type)
 {
-    *usual = (spi_usual){ .second_us = INT64_MIN / 2, .ends = { STATUS_LINE } };
+    *usual = (spi_usual){ .type = type, .second_us = INT64_MIN / 2, .ends = { STATUS_LINE } };
     if (server.len)
         add(usual, (spi_field){ "Server", server.data, 6, (uint32_t)server.len });
     add(usual, (spi_field){ "Date", usual->date, 4, SPI_HTTP_DATE_LEN });
     add(usual, (spi_field){ "Content-Type", type.data, 12, (uint32_t)type.len });
-    usual->text = spi_arena_chars(arena, usual->ends[usual->count]);
+    memset(usual->etag, '"', SPI_ETAG_LEN);
+    put(usual, usual->count, (spi_field){ "Etag", usual->etag, 4, SPI_ETAG_LEN });
+    usual->text = spi_arena_chars(arena, usual->ends[usual->count + 1]);
 }
 
 void spi_usual_init(spi_usual *usual, spi_arena *arena, const char *server)
@@ -61,7 +67,7 @@ void spi_usual_write(spi_usual *usual, spout_loop *loop)
     usual->second_us = now_us - now_us % SECOND_US;
     memcpy(usual->date, spi_http_date(loop), sizeof usual->date);
     char *at = SPI_PUT_LITERAL(usual->text, SPI_STATUS_LINE_200);
-    for (uint32_t i = 0; i < usual->count; i++) {
+    for (uint32_t i = 0; i <= usual->count; i++) {
         const spi_field *field = &usual->fields[i];
         at = spi_put(at, field->name, field->name_len);
         at = SPI_PUT_LITERAL(at, ": ");

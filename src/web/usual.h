@@ -1,23 +1,26 @@
-/* What every reply begins with: Server, Date and Content-Type; as fields, and as they go out,
-   written once a second. An application has one for HTML, and one for each of the first other types
-   that its handlers set. */
+/* What every reply begins with: Server, Date and Content-Type, and an Etag if it has one; as fields,
+   and as they go out, written once a second but for the tag's digits. An application has one for HTML,
+   and one for each of the first other types that its handlers set. */
 #ifndef SPI_USUAL_H
 #define SPI_USUAL_H
 
+#include "base/text.h"
 #include "http/date.h"
 #include "http/exchange.h"
 
-enum { SPI_USUAL_MAX = 3 };
+enum { SPI_USUAL_MAX = 3, SPI_ETAG_LEN = 18 };
 
 typedef struct spi_usual spi_usual;
 struct spi_usual {
     spi_usual *next; /* for another type */
-    spi_field fields[SPI_USUAL_MAX];
-    uint32_t count;
-    uint32_t ends[SPI_USUAL_MAX + 1]; /* where in the text each begins, and the last ends */
+    spout_bytes type;
+    spi_field fields[SPI_USUAL_MAX + 1];
+    uint32_t count;                   /* without the Etag, which comes behind them */
+    uint32_t ends[SPI_USUAL_MAX + 2]; /* where in the text each begins, and the last ends */
     int64_t second_us;                /* wall clock: the begin of the second that Date shows */
     char *text;
     char date[SPI_HTTP_DATE_LEN + 1];
+    char etag[SPI_ETAG_LEN + 1]; /* of the reply that is just going out */
 };
 
 /* `server`: a valid value, "" for none; stays the caller's. */
@@ -28,15 +31,12 @@ void spi_usual_write(spi_usual *usual, spout_loop *loop);
    are enough. */
 spi_usual *spi_usual_add(spi_usual *first, spi_arena *arena, const char *type, size_t len);
 
-/* The one with this Content-Type, which is the last of its fields, or NULL. */
+/* The one with this Content-Type, or NULL. */
 static inline spi_usual *spi_usual_find(spi_usual *first, const char *type, size_t len)
 {
     spi_usual *usual = first;
-    for (; usual; usual = usual->next) {
-        const spi_field *field = &usual->fields[usual->count - 1];
-        if (field->value_len == len && memcmp(field->value, type, len) == 0)
-            break;
-    }
+    while (usual && (usual->type.len != len || memcmp(usual->type.data, type, len) != 0))
+        usual = usual->next;
     return usual;
 }
 
@@ -50,6 +50,15 @@ static inline void spi_usual_use(
     head->ready = usual->text;
     head->ready_len = usual->ends[count];
     head->ready_count = count;
+}
+
+/* Before use with one more than `count`. */
+static inline void spi_usual_set_etag(spi_usual *usual, uint64_t hash)
+{
+    enum { DIGITS = SPI_ETAG_LEN - 2 };
+    char *digits = usual->etag + 1;
+    spi_hex_encode_u64(digits, hash);
+    memcpy(usual->text + usual->ends[usual->count] + sizeof "Etag: \"" - 1, digits, DIGITS);
 }
 
 /* Whether it is among the first `count`: only Content-Type comes behind it. */
