@@ -361,20 +361,24 @@ bool spi_base64_decode(char *out, size_t *ret_len, const char *text, size_t len)
     return true;
 }
 
-static inline block hex_digits(block nibbles)
+typedef unsigned char octets __attribute__((vector_size(BLOCK_LEN)));
+typedef uint64_t two_words __attribute__((vector_size(BLOCK_LEN)));
+
+static inline octets hex_digits(octets nibbles)
 {
-    return nibbles + '0' + ((nibbles > 9) & ('a' - '0' - 10));
+    octets letters = (octets)((block)nibbles > 9);
+    return nibbles + '0' + (letters & ('a' - '0' - 10));
 }
 
 /* Sixteen bytes at once: the nibbles are taken apart, and their digits put side by side. */
 static void hex_encode_block(char *out, const unsigned char *at)
 {
-    block bytes;
+    octets bytes;
     memcpy(&bytes, at, sizeof bytes);
-    block high = hex_digits(bytes >> 4 & 15), low = hex_digits(bytes & 15);
-    block first = __builtin_shufflevector(
+    octets high = hex_digits(bytes >> 4), low = hex_digits(bytes & 15);
+    octets first = __builtin_shufflevector(
         high, low, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    block second = __builtin_shufflevector(
+    octets second = __builtin_shufflevector(
         high, low, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     memcpy(out, &first, sizeof first);
     memcpy(out + sizeof first, &second, sizeof second);
@@ -382,14 +386,15 @@ static void hex_encode_block(char *out, const unsigned char *at)
 
 void spi_hex_encode_u64(char out[16], uint64_t value)
 {
-    unsigned char big_endian[BLOCK_LEN] = { 0 };
+    unsigned char big_endian[8];
     for (int i = 0; i < 8; i++)
         big_endian[i] = (unsigned char)(value >> (56 - 8 * i));
-    block bytes;
-    memcpy(&bytes, big_endian, sizeof bytes);
-    block nibbles = __builtin_shufflevector(
-        bytes >> 4 & 15, bytes & 15, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-    block digits = hex_digits(nibbles);
+    uint64_t lower;
+    memcpy(&lower, big_endian, sizeof lower);
+    octets bytes = (octets)(two_words){ lower, 0 };
+    octets nibbles = __builtin_shufflevector(
+        bytes >> 4, bytes & 15, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    octets digits = hex_digits(nibbles);
     memcpy(out, &digits, sizeof digits);
 }
 

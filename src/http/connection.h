@@ -74,11 +74,16 @@ typedef struct spi_http1_exchange {
     spi_connection *connection;
     spi_http1_extras *extras; /* in the arena; NULL: none yet */
     int error_status; /* of a request that can't be completed: 400, 408, 413 …; 0: nothing wrong */
-    bool unread : 1;  /* the body's end has not been reached: there are extras */
-    bool failed : 1;  /* it never will be: the connection ends behind the reply */
-    bool reading : 1; /* a coroutine is in read_more */
-    bool is_gzip : 1; /* the body is to be inflated */
-    spi_reply reply;  /* from its head on; nothing is in here before, nor in base.head */
+    union {
+        struct {
+            bool unread : 1;  /* the body's end has not been reached: there are extras */
+            bool failed : 1;  /* it never will be: the connection ends behind the reply */
+            bool reading : 1; /* a coroutine is in read_more */
+            bool is_gzip : 1; /* the body is to be inflated */
+        };
+        uint8_t state; /* all of these */
+    };
+    spi_reply reply; /* from its head on; nothing is in here before, nor in base.head */
 } spi_http1_exchange;
 
 /* The two-way end of an upgraded connection. Begins like an exchange, which it stands for after

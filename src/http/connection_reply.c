@@ -35,8 +35,7 @@ bool spi_connection_ends_behind(
 {
     const spi_exchange *base = &exchange->base;
     const spout_http_server *server = connection->server;
-    return !base->head.keep_alive || exchange->failed || !server || server->limits.no_keep_alive ||
-           server->draining ||
+    return !base->head.keep_alive || exchange->failed || !server || server->ends_connections ||
            (base->half_closed && spi_connection_left_over_len(connection) == 0) ||
            (exchange->unread && !exchange->extras->continued);
 }
@@ -233,14 +232,19 @@ __attribute__((noinline)) static int send_unusual(
     return 0;
 }
 
-/* Whether the straight way may be taken; else the other one says what is wrong or different. */
+/* Whether the straight way may be taken; else the other one says what is wrong or different. A server
+   that is gone has taken its connections along. */
 static inline bool is_usual(
     const spi_http1_exchange *exchange, const spi_reply_head *head, size_t body_len)
 {
+    static const spi_http1_exchange odd = { .failed = true,
+        .unread = true,
+        .base = { .gone = true, .head_sent = true, .half_closed = true } };
     const spi_exchange *base = &exchange->base;
-    return !base->gone && !base->head_sent && head->content_length == (int64_t)body_len &&
-           body_len <= SPI_GATHER_MAX - SPI_REPLY_USUAL_MAX &&
-           !spi_connection_ends_behind(exchange->connection, exchange);
+    return !(base->state & odd.base.state) && !(exchange->state & odd.state) &&
+           base->head.keep_alive && !exchange->connection->server->ends_connections &&
+           head->content_length == (int64_t)body_len &&
+           body_len <= SPI_GATHER_MAX - SPI_REPLY_USUAL_MAX;
 }
 
 static int send_reply(spi_exchange *base, const spi_reply_head *head, spout_bytes body)

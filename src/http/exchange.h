@@ -181,17 +181,23 @@ struct spi_exchange {
     spi_body_mode body_mode;
     const char *protocol; /* "http" or "https" */
     const spout_endpoint *peer;
-    bool head_sent : 1;
-    bool finished : 1;
-    bool gone : 1;        /* the peer is lost: writing fails */
-    bool half_closed : 1; /* the peer sends no more */
-    bool upgraded : 1;
-    bool
-        keep_arena : 1; /* set by a tunnel's owner while the request is still in use: then the arena outlives on_lost, and the
-                                owner calls drop_arena in any case; all else is over, and it returns NULL */
-    /* the service's wish, up to the end of on_request: an end of input counts as the peer being
-       lost */
-    bool hang_up_on_eof : 1;
+    union {
+        struct {
+            bool head_sent : 1;
+            bool finished : 1;
+            bool gone : 1;        /* the peer is lost: writing fails */
+            bool half_closed : 1; /* the peer sends no more */
+            bool upgraded : 1;
+            /* Set by a tunnel's owner while the request is still in use: then the arena outlives
+               on_lost, and the owner calls drop_arena in any case; all else is over, and it returns
+               NULL. */
+            bool keep_arena : 1;
+            /* the service's wish, up to the end of on_request: an end of input counts as the peer
+               being lost */
+            bool hang_up_on_eof : 1;
+        };
+        uint8_t state; /* all of these, so that several can be compared at once */
+    };
 };
 
 #endif

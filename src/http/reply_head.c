@@ -134,9 +134,11 @@ char *spi_reply_put_usual(
     const char *last = out + SPI_REPLY_USUAL_MAX - HEAD_EXTRA;
     if (!is_usual(request, head) || head->ready_len > SPI_REPLY_USUAL_MAX - HEAD_EXTRA)
         return NULL;
+    /* a call: compilers unroll a memcpy of bounded length into something slower */
+    memmove(out, head->ready, head->ready_len);
     char *at = out + head->ready_len;
-    const spi_field *end = head->fields + head->field_count;
-    for (const spi_field *field = head->fields + head->ready_count; field < end; field++) {
+    for (size_t i = head->ready_count; i < head->field_count; i++) {
+        const spi_field *field = &head->fields[i];
         size_t len = (size_t)field->name_len + field->value_len + 4;
         if (may_be_ours(field) || len > (size_t)(last - at))
             return NULL;
@@ -144,10 +146,7 @@ char *spi_reply_put_usual(
     }
     at = SPI_PUT_LITERAL(at, "Content-Length: ");
     at += spi_format_uint(at, (uint64_t)head->content_length);
-    at = SPI_PUT_LITERAL(at, "\r\n\r\n");
-    /* a call: compilers unroll a memcpy of bounded length into something slower */
-    memmove(out, head->ready, head->ready_len);
-    return at;
+    return SPI_PUT_LITERAL(at, "\r\n\r\n");
 }
 
 size_t spi_reply_head_format(const spi_reply *reply, const spi_reply_head *head, char *out)

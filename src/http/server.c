@@ -176,6 +176,7 @@ spout_http_server *spi_http_server_new(
     server->service = service;
     server->service_self = self;
     resolve(options, &server->limits);
+    server->ends_connections = server->limits.no_keep_alive;
     set_up_blank(server);
     set_up_timeouts(server);
     spi_list_init(&server->listeners);
@@ -327,7 +328,7 @@ int spout_http_server_drain(spout_http_server *server)
 {
     int64_t limit_ms = server->limits.drain_timeout_ms;
     spout_http_server_stop(server);
-    server->draining = true;
+    server->draining = server->ends_connections = true;
     for_each(server, spi_connection_drain);
     int64_t outer = limit_ms < 0 ? 0 : spout_deadline_set_ms(limit_ms);
     int result = wait_until_empty(server);

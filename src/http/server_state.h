@@ -37,7 +37,8 @@ struct spout_http_server {
     spi_list drained; /* who waits for the last connection */
     int port;
     bool draining;
-    bool crowded; /* connections are being refused: said once in the log */
+    bool ends_connections; /* behind each reply: it drains, or keeps none alive */
+    bool crowded;          /* connections are being refused: said once in the log */
 };
 
 #endif
