@@ -23,9 +23,15 @@
 
 enum { MAX_LEN = 2048, MAX_FIELDS = 24, STEP_LEN = 32 };
 
+/* Where the head goes: copied, with what points into it. */
+typedef struct copied {
+    spi_field fields[MAX_FIELDS];
+    char text[];
+} copied;
+
 typedef struct cursor {
     char *at;
-    spi_field *fields; /* room for MAX_FIELDS */
+    spi_field *fields;
     spi_arena *arena;
     spi_request_head *head;
 } cursor;
@@ -56,8 +62,8 @@ static inline uint32_t odd_in_path(const char *at)
 {
     uint32_t odd = 0;
     for (int i = 0; i < STEP_LEN; i += SPI_BLOCK_LEN) {
-        spi_block block = spi_block_load(at + i), marks = (block == '?') | (block == '#');
-        odd |= spi_block_mask(spi_block_outside(block, '!', '~') | marks) << i;
+        spi_block block = spi_block_load(at + i), others = spi_block_outside(block, '!', '~');
+        odd |= spi_block_mask(others | (block == '?') | (block == '#')) << i;
     }
     return odd;
 }
@@ -104,89 +110,141 @@ static inline char *take_method(char *text, spi_request_head *head)
     return text + 4;
 }
 
+static inline bool is_version(const char *at)
+{
+    return memcmp(at, " HTTP/1.1\r\n", 11) == 0;
+}
+
+/* With a query, or longer than a step: `end` is where that ended. */
+static inline char *take_long_target(
+    spi_arena *arena, spi_request_head *head, char *target, char *end)
+{
+    char *mark = *end == '?' ? end : path_end(end);
+    for (end = mark; *end == '?';)
+        end = path_end(end + 1);
+    head->target.len = (size_t)(end - target);
+    head->path_len = (size_t)(mark - target);
+    head->query = end;
+    if (mark < end) {
+        head->path = spi_arena_memdup(arena, target, head->path_len);
+        head->query = mark + 1;
+    }
+    return is_version(end) ? end : NULL;
+}
+
+/* Returns its end, or NULL. */
+static inline char *take_target(spi_arena *arena, spi_request_head *head, char *target)
+{
+    size_t len = spi_first_bit_32(odd_in_path(target));
+    char *end = target + len;
+    head->target.data = head->path = target;
+    if (!is_version(end))
+        return take_long_target(arena, head, target, end);
+    head->target.len = head->path_len = len;
+    head->query = end;
+    return end;
+}
+
 static inline bool take_request_line(cursor *c)
 {
-    spi_request_head *head = c->head;
-    char *target = take_method(c->at, head);
-    if (!target)
-        return false;
-    char *mark = path_end(target), *end = mark;
-    while (*end == '?')
-        end = path_end(end + 1);
-    if (memcmp(end, " HTTP/1.1\r\n", 11) != 0)
+    char *target = take_method(c->at, c->head), *end;
+    if (!target || !(end = take_target(c->arena, c->head, target)))
         return false;
     target[-1] = '\0';
     *end = '\0';
-    head->target = (spout_bytes){ target, (size_t)(end - target) };
-    head->path_len = (size_t)(mark - target);
-    head->path = mark == end ? target : spi_arena_memdup(c->arena, target, head->path_len);
-    head->query = mark == end ? end : mark + 1;
-    head->minor_version = 1;
+    c->head->minor_version = 1;
     c->at = end + sizeof " HTTP/1.1\r\n" - 1;
     return true;
 }
 
 /* A line with a plain name, ": ", and a value that is neither empty nor has odd bytes or blanks
-   around it. That the name isn't empty is seen to later. */
-static inline bool take_field(cursor *c, spi_field *ret_field)
+   around it. That the name isn't empty is seen to later. Returns the line's end, or NULL. */
+static inline char *take_field(char *name, spi_field *ret_field)
 {
-    char *name = c->at;
     uint32_t name_len = spi_first_bit_32(odd_in_name(name));
-    char *colon = name + name_len, *value = colon + 2, *end = text_end(name);
-    if (memcmp(colon, ": ", 2) != 0 || *value <= ' ' || !is_line_end(end) || end[-1] == ' ')
-        return false;
-    c->at = end + 2;
-    *colon = '\0';
+    char *value = name + name_len + 2, *end = text_end(name);
+    if (memcmp(value - 2, ": ", 2) != 0 || *value <= ' ' || !is_line_end(end) || end[-1] == ' ')
+        return NULL;
+    value[-2] = '\0';
     *end = '\0';
     ret_field->name = name;
     ret_field->value = value;
     ret_field->name_len = name_len;
     ret_field->value_len = (uint32_t)(end - value);
-    return true;
+    return end;
 }
 
-/* A small name or IPv4 address in lower case, with or without a port, that with its NUL is not
-   longer than a block. */
-static inline bool is_plain_host(const spi_field *field)
+/* Whether a small name or IPv4 address in lower case begins here, with or without a port. It ends
+   at at[*ret_len], or fills the step. */
+static inline bool is_plain_host(const char *at, size_t *ret_len)
 {
-    uint32_t len = field->value_len;
-    if (len >= SPI_BLOCK_LEN)
+    uint32_t no_digits = 0, no_name = 0;
+    for (int i = 0; i < STEP_LEN; i += SPI_BLOCK_LEN) {
+        spi_block block = spi_block_load(at + i), others = spi_block_outside(block, '0', '9');
+        no_digits |= spi_block_mask(others) << i;
+        others &= spi_block_outside(block, 'a', 'z') & spi_block_outside(block, '-', '.');
+        no_name |= spi_block_mask(others) << i;
+    }
+    size_t name_len = spi_first_bit_32(no_name);
+    *ret_len = name_len;
+    if (at[name_len] != ':')
+        return name_len > 0;
+    uint32_t up_to_colon = no_name ^ (no_name - 1);
+    size_t len = spi_first_bit_32(no_digits & ~up_to_colon);
+    *ret_len = len;
+    /* The highest port is 65535. */
+    return name_len > 0 &&
+           (len <= name_len + 5 || (len == name_len + 6 && at[name_len + 1] <= '5'));
+}
+
+/* What most clients send first (RFC 9110, section 7.2). */
+static inline bool take_first_host(cursor *c)
+{
+    char *name = c->at, *value = name + 6;
+    size_t len;
+    if (!spi_is_word(name, "host", 4) || memcmp(name + 4, ": ", 2) != 0 ||
+        !is_plain_host(value, &len) || !is_line_end(value + len))
         return false;
-    spi_block block = spi_block_load(field->value);
-    uint32_t no_digits = spi_block_mask(spi_block_outside(block, '0', '9'));
-    uint32_t no_name = no_digits & spi_block_mask(spi_block_outside(block, 'a', 'z') &
-                                                  spi_block_outside(block, '-', '.'));
-    uint32_t name_len = spi_first_bit_32(no_name); /* the NUL at the end is none either */
-    if (name_len == len)
-        return true;
-    uint32_t digits = len - name_len - 1;
-    return name_len > 0 && field->value[name_len] == ':' && digits <= 4 &&
-           spi_first_bit_32(no_digits >> name_len >> 1) >= digits;
+    name[4] = '\0';
+    value[len] = '\0';
+    *c->fields = (spi_field){
+        .name = name, .value = value, .name_len = 4, .value_len = (uint32_t)len
+    };
+    c->head->host = value;
+    c->at = value + len + 2;
+    return true;
 }
 
 static inline bool take_host(spi_arena *arena, spi_request_head *head, const spi_field *field)
 {
+    size_t len;
     head->host = field->value;
-    return is_plain_host(field) || (field->value[0] != ':' && spi_host_parse(arena, field->value,
-                                                                  field->value_len, &head->host));
+    return (is_plain_host(field->value, &len) && len == field->value_len) ||
+           (field->value[0] != ':' &&
+               spi_host_parse(arena, field->value, field->value_len, &head->host));
 }
 
 /* Those that framing wants to see are put on a list and looked at when all are there, so that the
    loop calls nothing. Returns the list's end, or NULL. */
-static inline const spi_field **take_fields(cursor *c, const spi_field **known)
+static inline const spi_field **take_fields(cursor *c, size_t count, const spi_field **known)
 {
-    spi_field *field = c->fields, *last = field + MAX_FIELDS;
+    spi_field *field = c->fields + count;
+    size_t left = MAX_FIELDS - count;
+    char *at = c->at, *end;
     do {
-        if (!take_field(c, field))
+        if (left-- == 0 || !(end = take_field(at, field)))
             return NULL;
         if (!spi_framing_is_none(field))
             *known++ = field;
-    } while (++field < last && !is_line_end(c->at));
-    c->head->fields = c->fields;
-    c->head->field_count = (size_t)(field - c->fields);
-    return is_line_end(c->at) ? known : NULL;
+        field++;
+        at = end + 2;
+    } while (!is_line_end(at));
+    c->at = at;
+    c->head->field_count = MAX_FIELDS - left;
+    return known;
 }
 
+/* Returns Host, or NULL. */
 __attribute__((noinline)) static const spi_field *take_framing(
     spi_request_head *head, const spi_field *const *known, const spi_field *const *end)
 {
@@ -200,17 +258,23 @@ __attribute__((noinline)) static const spi_field *take_framing(
 
 static inline bool take_head(cursor *c)
 {
-    const spi_field *known[MAX_FIELDS], **end, *host;
-    if (!take_request_line(c) || !(end = take_fields(c, known)))
+    const spi_field *known[MAX_FIELDS], **end = known + 1, *host;
+    if (!take_request_line(c))
+        return false;
+    bool has_host = take_first_host(c);
+    c->head->fields = c->fields;
+    c->head->field_count = 1;
+    known[0] = c->fields;
+    if ((!has_host || !is_line_end(c->at)) && !(end = take_fields(c, has_host, known + has_host)))
         return false;
     bool plain = end == known + 1 || (end == known + 2 && spi_framing_is_keep_alive(known[1]));
-    if (plain && spi_framing_is_host(known[0])) {
+    if (plain && (has_host || spi_framing_is_host(known[0]))) {
         spi_framing_finish_plain(c->head);
         host = known[0];
     } else {
         host = take_framing(c->head, known, end);
     }
-    return host && take_host(c->arena, c->head, host);
+    return host && (has_host || take_host(c->arena, c->head, host));
 }
 
 static inline void copy_step(char *to, const char *from)
@@ -219,40 +283,37 @@ static inline void copy_step(char *to, const char *from)
         spi_block_store(to + i, spi_block_load(from + i));
 }
 
-/* By steps that overlap. */
+/* At least a step. The last steps overlap. */
 static inline void copy(char *to, const char *from, size_t len)
 {
-    if (len < STEP_LEN) {
-        spi_put(to, from, len);
-        return;
+    if (len < 2 * STEP_LEN) {
+        copy_step(to, from);
+    } else {
+        for (size_t at = 0; at < len - 2 * STEP_LEN; at += 2 * STEP_LEN) {
+            copy_step(to + at, from + at);
+            copy_step(to + at + STEP_LEN, from + at + STEP_LEN);
+        }
+        copy_step(to + len - 2 * STEP_LEN, from + len - 2 * STEP_LEN);
     }
-    size_t at = 0;
-    for (; at + 2 * STEP_LEN < len; at += 2 * STEP_LEN) {
-        copy_step(to + at, from + at);
-        copy_step(to + at + STEP_LEN, from + at + STEP_LEN);
-    }
-    if (at + STEP_LEN < len)
-        copy_step(to + at, from + at);
     copy_step(to + len - STEP_LEN, from + len - STEP_LEN);
 }
 
-static inline size_t smaller(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-/* What is within the limits of line and head as a whole needs not be measured again. */
+/* Hardly any head is shorter than a step. What is within the limits of line and head as a whole
+   needs not be measured again. */
 long SPI_HEAD_TRY(spi_arena *arena, const char *data, size_t len, const spi_head_limits *limits,
     spi_request_head *ret_head)
 {
     static const char zeros[STEP_LEN];
-    enum { FIELDS_SIZE = MAX_FIELDS * sizeof(spi_field) };
-    size_t taken = smaller(smaller(len, MAX_LEN), smaller(limits->max_line, limits->max_head));
-    char *room = spi_arena_alloc(arena, FIELDS_SIZE + taken + STEP_LEN), *text = room + FIELDS_SIZE;
-    copy(text, data, taken);
-    copy_step(text + taken, zeros);
-    cursor c = { text, (spi_field *)(void *)room, arena, ret_head };
+    if (len < STEP_LEN)
+        return 0;
+    if (len > MAX_LEN)
+        len = MAX_LEN;
+    copied *room = spi_arena_alloc(arena, sizeof *room + len + STEP_LEN);
+    copy(room->text, data, len);
+    copy_step(room->text + len, zeros);
+    cursor c = { room->text, room->fields, arena, ret_head };
     if (!take_head(&c) || ret_head->field_count > limits->max_fields)
         return 0;
-    return c.at + 2 - text;
+    size_t used = (size_t)(c.at + 2 - room->text);
+    return used <= limits->max_line && used <= limits->max_head ? (long)used : 0;
 }

@@ -101,6 +101,9 @@ static void test_plain(void **state)
         GET "Host: 127.0.0.1:\r\n\r\n",
         GET HOST "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
         GET "HOST: Example.ORG\r\nCoNtEnT-lEnGtH: 0\r\n\r\n",
+        GET "hOsT: a.b:80\r\nConnection: keep-alive\r\n\r\n",
+        GET "Accept: */*\r\nHost: a.b:80\r\n\r\n",
+        GET "Hose: a.b\r\nHost: a.b\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++)
         assert_int_equal(try_all(heads[i], strlen(heads[i])), strlen(heads[i]));
@@ -159,6 +162,7 @@ static void test_left_alone(void **state)
         GET HOST "Transfer-Encoding: gzip\r\n\r\n",
         GET HOST "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
         GET HOST "Expect: x\r\n\r\n",
+        GET "Host: h\r\n\r\n",
     };
     for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
         if (try_all(heads[i], strlen(heads[i])) != 0)
@@ -236,6 +240,32 @@ static void test_hosts(void **state)
     }
 }
 
+/* Names that end about where a step does, and ports. */
+static void test_ports(void **state)
+{
+    (void)state;
+    static const char *const good[] = { "", ":", ":1", ":80", ":8080", ":00000", ":59999", ":60000",
+        ":65535", ":000080" };
+    static const char *const bad[] = { ":65536", ":99999", ":x", ":8x", ":8080x", ":80:", ":8080 ",
+        "::" };
+    static const char *const firsts[] = { GET, GET "Accept: */*\r\n" };
+    char text[256];
+    for (int len = 1; len < 40; len++) {
+        for (size_t first = 0; first < 2; first++) {
+            for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+                int text_len = sprintf(
+                    text, "%sHost: %0*d%s\r\nAccept: */*\r\n\r\n", firsts[first], len, 7, good[i]);
+                assert_int_equal(try_all(text, (size_t)text_len), text_len);
+            }
+            for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+                int text_len = sprintf(
+                    text, "%sHost: %0*d%s\r\nAccept: */*\r\n\r\n", firsts[first], len, 7, bad[i]);
+                assert_int_equal(try_all(text, (size_t)text_len), 0);
+            }
+        }
+    }
+}
+
 static size_t head_of(char *out, size_t path_len, size_t fields)
 {
     char *at = out + sprintf(out, "GET /%*s HTTP/1.1\r\nHost: h\r\n", (int)path_len, "");
@@ -258,7 +288,7 @@ static void test_limits(void **state)
         assert_int_equal(try_within(text, len, &line) != 0, len <= 100);
         assert_int_equal(try_within(text, len, &head) != 0, len <= 100);
     }
-    for (size_t fields = 1; fields < 40; fields++) {
+    for (size_t fields = 2; fields < 40; fields++) {
         size_t len = head_of(text, 1, fields);
         assert_int_equal(try_all(text, len) != 0, fields <= 24);
         assert_int_equal(try_within(text, len, &two) != 0, fields <= 2);
@@ -279,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_mutations),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_ports),
         cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
