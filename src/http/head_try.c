@@ -57,13 +57,23 @@ static inline uint32_t odd_in_name(const char *at)
     return odd;
 }
 
-/* Those that are '?' or '#', or not printable. */
+/* Those that end a path or aren't allowed in it, and '!' and '"', which are rare there. */
 static inline uint32_t odd_in_path(const char *at)
 {
     uint32_t odd = 0;
     for (int i = 0; i < STEP_LEN; i += SPI_BLOCK_LEN) {
-        spi_block block = spi_block_load(at + i), others = spi_block_outside(block, '!', '~');
-        odd |= spi_block_mask(others | (block == '?') | (block == '#')) << i;
+        spi_block block = spi_block_load(at + i);
+        odd |= spi_block_mask(spi_block_outside(block, '$', '~') | (block == '?')) << i;
+    }
+    return odd;
+}
+
+static inline uint32_t odd_in_query(const char *at)
+{
+    uint32_t odd = 0;
+    for (int i = 0; i < STEP_LEN; i += SPI_BLOCK_LEN) {
+        spi_block block = spi_block_load(at + i);
+        odd |= spi_block_mask(spi_block_outside(block, '!', '~') | (block == '#')) << i;
     }
     return odd;
 }
@@ -80,6 +90,14 @@ static inline char *path_end(char *at)
 {
     uint32_t odd;
     while ((odd = odd_in_path(at)) == 0)
+        at += STEP_LEN;
+    return at + spi_first_bit_32(odd);
+}
+
+static inline char *query_end(char *at)
+{
+    uint32_t odd;
+    while ((odd = odd_in_query(at)) == 0)
         at += STEP_LEN;
     return at + spi_first_bit_32(odd);
 }
@@ -120,15 +138,14 @@ static inline char *take_long_target(
     spi_arena *arena, spi_request_head *head, char *target, char *end)
 {
     char *mark = *end == '?' ? end : path_end(end);
-    for (end = mark; *end == '?';)
-        end = path_end(end + 1);
-    head->target.len = (size_t)(end - target);
     head->path_len = (size_t)(mark - target);
-    head->query = end;
-    if (mark < end) {
+    head->query = end = mark;
+    if (*mark == '?') {
         head->path = spi_arena_memdup(arena, target, head->path_len);
         head->query = mark + 1;
+        end = query_end(mark + 1);
     }
+    head->target.len = (size_t)(end - target);
     return is_version(end) ? end : NULL;
 }
 
@@ -258,7 +275,7 @@ __attribute__((noinline)) static const spi_field *take_framing(
 
 static inline bool take_head(cursor *c)
 {
-    const spi_field *known[MAX_FIELDS], **end = known + 1, *host;
+    const spi_field *known[MAX_FIELDS], **end = known + 1;
     if (!take_request_line(c))
         return false;
     bool has_host = take_first_host(c);
@@ -270,10 +287,9 @@ static inline bool take_head(cursor *c)
     bool plain = end == known + 1 || (end == known + 2 && spi_framing_is_keep_alive(known[1]));
     if (plain && (has_host || spi_framing_is_host(known[0]))) {
         spi_framing_finish_plain(c->head);
-        host = known[0];
-    } else {
-        host = take_framing(c->head, known, end);
+        return has_host || take_host(c->arena, c->head, known[0]);
     }
+    const spi_field *host = take_framing(c->head, known, end);
     return host && (has_host || take_host(c->arena, c->head, host));
 }
 
