@@ -293,25 +293,27 @@ static inline bool take_head(cursor *c)
     return host && (has_host || take_host(c->arena, c->head, host));
 }
 
-static inline void copy_step(char *to, const char *from)
+static inline void copy_steps(char *to, const char *from, int steps)
 {
-    for (int i = 0; i < STEP_LEN; i += SPI_BLOCK_LEN)
+    for (int i = 0; i < steps * STEP_LEN; i += SPI_BLOCK_LEN)
         spi_block_store(to + i, spi_block_load(from + i));
 }
 
-/* At least a step. The last steps overlap. */
+/* At least a step. The last ones overlap. */
 static inline void copy(char *to, const char *from, size_t len)
 {
     if (len < 2 * STEP_LEN) {
-        copy_step(to, from);
+        copy_steps(to, from, 1);
+        copy_steps(to + len - STEP_LEN, from + len - STEP_LEN, 1);
+    } else if (len < 4 * STEP_LEN) {
+        copy_steps(to, from, 2);
+        copy_steps(to + len - 2 * STEP_LEN, from + len - 2 * STEP_LEN, 2);
     } else {
-        for (size_t at = 0; at < len - 2 * STEP_LEN; at += 2 * STEP_LEN) {
-            copy_step(to + at, from + at);
-            copy_step(to + at + STEP_LEN, from + at + STEP_LEN);
-        }
-        copy_step(to + len - 2 * STEP_LEN, from + len - 2 * STEP_LEN);
+        size_t last = len - 4 * STEP_LEN;
+        for (size_t at = 0; at < last; at += 4 * STEP_LEN)
+            copy_steps(to + at, from + at, 4);
+        copy_steps(to + last, from + last, 4);
     }
-    copy_step(to + len - STEP_LEN, from + len - STEP_LEN);
 }
 
 /* Hardly any head is shorter than a step. What is within the limits of line and head as a whole
@@ -326,7 +328,7 @@ long SPI_HEAD_TRY(spi_arena *arena, const char *data, size_t len, const spi_head
         len = MAX_LEN;
     copied *room = spi_arena_alloc(arena, sizeof *room + len + STEP_LEN);
     copy(room->text, data, len);
-    copy_step(room->text + len, zeros);
+    copy_steps(room->text + len, zeros, 1);
     cursor c = { room->text, room->fields, arena, ret_head };
     if (!take_head(&c) || ret_head->field_count > limits->max_fields)
         return 0;
