@@ -11,6 +11,8 @@
 
 enum { MANY = 40 };
 
+static char tag[64]; /* of the last reply, as its handler saw it */
+
 static int typed(spout_request *r)
 {
     const char *type = spout_argument(r, "type", "text/plain");
@@ -75,7 +77,21 @@ static int typed_too_late(spout_request *r)
     return 0;
 }
 
+/* Whose reply is out while others use the same beginning. */
+static int tagged(spout_request *r)
+{
+    assert_int_equal(spout_write(r, spout_argument(r, "body", "x")), 0);
+    if (*spout_argument(r, "more", ""))
+        assert_int_equal(spout_set_header(r, "X-More", "1"), 0);
+    assert_null(spout_get_reply_header(r, "Etag"));
+    assert_int_equal(spout_finish(r), 0);
+    spi_usual_set_etag(&kit_application()->usual, 0);
+    snprintf(tag, sizeof tag, "%s", spout_get_reply_header(r, "eTAG"));
+    return 0;
+}
+
 static const spout_route routes[] = {
+    { "/tagged", &(const spout_handler){ .get = tagged } },
     { "/", &(const spout_handler){ .get = typed } },
     { "/twice", &(const spout_handler){ .get = typed_twice } },
     { "/cleared", &(const spout_handler){ .get = typed_and_cleared } },
@@ -199,6 +215,35 @@ static void each_has_its_lines_ready(void **state)
         usual->date);
     assert_int_equal(usual->ends[usual->count], strlen(expected));
     assert_memory_equal(usual->text, expected, strlen(expected));
+    spi_usual_set_etag(usual, UINT64_C(0x0123456789ABCDEF));
+    static const char line[] = "Etag: \"0123456789abcdef\"\r\n";
+    assert_int_equal(usual->ends[usual->count + 1], strlen(expected) + strlen(line));
+    assert_memory_equal(usual->text + strlen(expected), line, strlen(line));
+    spi_usual_write(usual, kit_loop());
+    assert_memory_equal(usual->text + strlen(expected), line, strlen(line));
+}
+
+/* However the tag goes out. */
+static void a_tag_is_the_body_s(void **state)
+{
+    (void)state;
+    kit_get("/tagged?body=one");
+    char first[64];
+    snprintf(first, sizeof first, "%s", tag);
+    assert_int_equal(strlen(first), SPI_ETAG_LEN);
+    static const char *const targets[] = { "/tagged?body=one", "/tagged?body=one&more=1" };
+    for (size_t i = 0; i < 2; i++) {
+        kit_expect_field(kit_get(targets[i]), "Etag", first);
+        assert_string_equal(tag, first);
+        kit_expect_field(kit_get_with(targets[i], "If-None-Match", "\"other\""), "Etag", first);
+        assert_string_equal(tag, first);
+        const spi_memory_reply *reply = kit_get_with(targets[i], "If-None-Match", first);
+        assert_int_equal(reply->status, 304);
+        kit_expect_field(reply, "Etag", first);
+    }
+    const spi_memory_reply *reply = kit_get("/tagged?body=two");
+    assert_string_not_equal(spi_memory_reply_field(reply, "Etag"), first);
+    kit_expect_field(reply, "Etag", tag);
 }
 
 static void without_a_server_too(void **state)
@@ -222,6 +267,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(types_of_the_client_fill_no_memory, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_long_type_is_not_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_has_its_lines_ready, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_tag_is_the_body_s, set_up, tear_down),
         cmocka_unit_test(without_a_server_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
