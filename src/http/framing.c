@@ -15,21 +15,31 @@ static inline bool is_named(const spi_field *field, const char *lower, size_t le
     return spi_is_word(field->name, lower, len);
 }
 
+static int add_length(spi_framing *framing, uint64_t length)
+{
+    if (framing->has_length && length != framing->content_length)
+        return refuse(400, "two different Content-Lengths");
+    framing->has_length = true;
+    framing->content_length = length;
+    return 0;
+}
+
 /* Digits, or a list of the same digits, as a careless proxy may have joined them. (What is rare is
    not inlined, so that the rest needs no frame.) */
 __attribute__((noinline)) static int add_content_length(
     spi_framing *framing, const spi_field *field)
 {
     const char *at = field->value, *end = at + field->value_len;
+    uint64_t length;
+    if (spi_parse_uint(at, field->value_len, INT64_MAX, &length))
+        return add_length(framing, length);
     spout_bytes element;
     while (spi_list_next(&at, end, &element)) {
-        uint64_t length;
         if (!spi_parse_uint(element.data, element.len, INT64_MAX, &length))
             return refuse(400, "the Content-Length is no number");
-        if (framing->has_length && length != framing->content_length)
-            return refuse(400, "two different Content-Lengths");
-        framing->has_length = true;
-        framing->content_length = length;
+        int status = add_length(framing, length);
+        if (status < 0)
+            return status;
     }
     return 0;
 }
