@@ -175,11 +175,13 @@ static inline bool take_request_line(cursor *c)
 }
 
 /* A line with a plain name, ": ", and a value that is neither empty nor has odd bytes or blanks
-   around it. That the name isn't empty is seen to later. Returns the line's end, or NULL. */
+   around it. That the name isn't empty is seen to later. Returns the line's end, or NULL. (It is
+   looked for first, since the next line waits for it.) */
 static inline char *take_field(char *name, spi_field *ret_field)
 {
+    char *end = text_end(name);
     uint32_t name_len = spi_first_bit_32(odd_in_name(name));
-    char *value = name + name_len + 2, *end = text_end(name);
+    char *value = name + name_len + 2;
     if (memcmp(value - 2, ": ", 2) != 0 || *value <= ' ' || !is_line_end(end) || end[-1] == ' ')
         return NULL;
     value[-2] = '\0';
