@@ -92,12 +92,33 @@ static void a_full_table(void **state)
     assert_null(find(&exact, "/some/longer/1/path/of/its/own"));
 }
 
+/* In tables of four slots some paths are in the one behind their own, and some in the first since
+   their own is the last. */
+static void small_tables(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        const char *paths[3];
+        for (int path = 0; path < 3; path++)
+            paths[path] = spi_arena_format(
+                arena, i % 2 ? "/%d" : "/some/longer/%d/path/of/its/own", 1000 + i * 3 + path);
+        spi_exact exact;
+        spi_exact_init(&exact, arena, 2);
+        spi_exact_add(&exact, paths[0], strlen(paths[0]), "0");
+        spi_exact_add(&exact, paths[1], strlen(paths[1]), "1");
+        assert_string_equal(find(&exact, paths[0]), "0");
+        assert_string_equal(find(&exact, paths[1]), "1");
+        assert_null(find(&exact, paths[2]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_empty_table_has_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_byte_counts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_table, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(small_tables, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
