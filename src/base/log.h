@@ -41,12 +41,11 @@ typedef struct spi_log_own_sink {
 } spi_log_own_sink;
 void spi_log_use_own(spi_log_own_sink *own);
 
-/* spout_log_flush of a thread whose sink may be `own`, where each turn asks. */
+/* Has spout_log_flush something to do in a thread whose sink may be `own`? Each turn asks. */
 extern atomic_bool spi_log_unflushed;
-static inline void spi_log_flush(const spi_log_own_sink *own)
+static inline bool spi_log_is_unflushed(const spi_log_own_sink *own)
 {
-    if (own->unflushed || atomic_load_explicit(&spi_log_unflushed, memory_order_relaxed))
-        spout_log_flush();
+    return own->unflushed || atomic_load_explicit(&spi_log_unflushed, memory_order_relaxed);
 }
 
 /* Like spout_log_flush, but gives up where the lock is held: on the way to abort(). */

@@ -1,16 +1,8 @@
-#include "loop/internal.h"
+#include "loop/epoll.h"
 
 #include "base/memory.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <sys/epoll.h>
 #include <unistd.h>
-
-typedef struct epoll_backend {
-    int fd;
-    struct epoll_event events[SPI_EVENTS_A_TURN];
-} epoll_backend;
 
 static void *epoll_backend_open(void)
 {
@@ -19,21 +11,21 @@ static void *epoll_backend_open(void)
         spout_error_set_errno(errno, "epoll can't be opened");
         return NULL;
     }
-    epoll_backend *self = spi_calloc(sizeof *self);
+    spi_epoll *self = spi_calloc(sizeof *self);
     self->fd = fd;
     return self;
 }
 
 static void epoll_backend_close(void *arg)
 {
-    epoll_backend *self = arg;
+    spi_epoll *self = arg;
     if (!self)
         return;
     close(self->fd);
     spi_free(self);
 }
 
-static int control(const epoll_backend *self, int operation, int fd, unsigned events)
+static int control(const spi_epoll *self, int operation, int fd, unsigned events)
 {
     struct epoll_event event = { .data.fd = fd };
     if (events & SPOUT_READABLE)
@@ -58,44 +50,27 @@ static int epoll_backend_modify(void *self, int fd, unsigned events)
 /* Fails only if the descriptor was closed before, which has removed it. */
 static void epoll_backend_remove(void *arg, int fd)
 {
-    const epoll_backend *self = arg;
+    const spi_epoll *self = arg;
     struct epoll_event unused = { 0 };
     (void)epoll_ctl(self->fd, EPOLL_CTL_DEL, fd, &unused);
 }
 
-static inline unsigned translate(uint32_t from)
-{
-    unsigned events = 0;
-    if (from == EPOLLIN) /* as nearly always */
-        return SPOUT_READABLE;
-    if (from & EPOLLIN)
-        events |= SPOUT_READABLE;
-    if (from & EPOLLOUT)
-        events |= SPOUT_WRITABLE;
-    if (from & (EPOLLHUP | EPOLLERR))
-        events |= SPOUT_HANGUP;
-    return events;
-}
-
 static int epoll_backend_wait(void *arg, int64_t timeout_ms, spout_backend_event *events, int max)
 {
-    epoll_backend *self = arg;
-    int timeout = timeout_ms < 0 ? -1 : timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
-    if (max > SPI_EVENTS_A_TURN)
-        max = SPI_EVENTS_A_TURN;
-    int count = epoll_wait(self->fd, self->events, max, timeout);
-    if (count < 0)
-        return spi_wait_failed(errno, "epoll_wait");
+    spi_epoll *self = arg;
+    if (timeout_ms < 0)
+        timeout_ms = SPI_NEVER;
+    int count = spi_epoll_wait(self, timeout_ms, max < SPI_EVENTS_A_TURN ? max : SPI_EVENTS_A_TURN);
     for (int i = 0; i < count; i++) {
         events[i].fd = self->events[i].data.fd;
-        events[i].events = translate(self->events[i].events);
+        events[i].events = spi_epoll_translate(self->events[i].events);
     }
     return count;
 }
 
 static int epoll_backend_fd(void *arg)
 {
-    const epoll_backend *self = arg;
+    const spi_epoll *self = arg;
     return self->fd;
 }
 

@@ -193,7 +193,8 @@ struct spout_loop {
     spi_task *switched_from;
     spi_task root; /* the loop's own context; only what a switch needs is set */
     int64_t now_ms, wall_us;
-    int64_t now_ns; /* of the system's clock, if that is the loop's */
+    int64_t now_ns;     /* of the system's clock, if that is the loop's */
+    int64_t next_ms_ns; /* when now_ms is old */
     bool clock_is_real;
     spout_clock clock;
     spout_random random;
@@ -208,14 +209,16 @@ struct spout_loop {
     spi_timer trim;
     spi_arena_pool arenas;
 
+    int64_t
+        due_ms; /* no timer or timeout is due before: stopping or moving one doesn't correct it */
     spi_heap timers;
     spi_timeout_class *timeout_classes;
-    int64_t timeouts_due; /* none is due before that: stopping and arming anew don't correct it */
     spi_list call_timers, periodics;
     spi_list hooks;
 
     const spout_backend *backend;
     void *backend_self;
+    struct spi_epoll *epoll;  /* it, if the turn can take the straight way, else NULL */
     spi_watch_entry *watches; /* by descriptor */
     size_t watch_capacity;
     uint64_t waits;
@@ -230,7 +233,6 @@ struct spout_loop {
     int executor_threads;
 
     atomic_bool stop;
-    bool hurry; /* this turn must not wait */
     bool turning, closing;
     bool owns_fds; /* closes what is still watched at the end */
     struct {
@@ -261,6 +263,26 @@ static inline int64_t spi_time_after(int64_t now_ms, int64_t delay_ms)
     if (delay_ms <= 0)
         return now_ms;
     return delay_ms > SPI_NEVER - now_ms ? SPI_NEVER : now_ms + delay_ms;
+}
+
+/* What a callback did to other descriptors of the batch counts: stopped, restarted, no longer
+   interested. */
+static inline void spi_watch_dispatch(const spout_loop *of, int fd, unsigned events)
+{
+    const spi_watch_entry *entry = &of->watches[fd];
+    spi_watch *watch = entry->watch;
+    if (!watch || entry->started == of->waits)
+        return;
+    events &= watch->events | SPOUT_HANGUP;
+    if (events)
+        watch->fn(watch, events);
+}
+
+/* A timer or timeout is: the next turn that waits does so until then at most. */
+static inline void spi_loop_due_at(spout_loop *of, int64_t due_ms)
+{
+    if (due_ms < of->due_ms)
+        of->due_ms = due_ms;
 }
 
 /* The thread's loop, or NULL with SPOUT_ESTATE set. */

@@ -1,6 +1,10 @@
 /* The loop: its turn, its beginning and its end. */
 #include "loop/internal.h"
 
+#ifdef __linux__
+#include "loop/epoll.h"
+#endif
+
 #include "base/bug.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -86,26 +90,36 @@ spout_figures spout_loop_figures(void)
     return figures;
 }
 
+static inline void read_wall_clock(spout_loop *loop)
+{
+    loop->wall_us = loop->clock.wall_us(loop->clock.self);
+}
+
 /* The system's wall clock is read again with each millisecond that has passed: often many turns
    begin in one. */
+static inline void read_system_clocks(spout_loop *loop)
+{
+    enum { MS_IN_NS = 1000000 };
+    loop->now_ns = spi_monotonic_ns();
+    if (loop->now_ns < loop->next_ms_ns)
+        return;
+    loop->now_ms = loop->now_ns / MS_IN_NS;
+    loop->next_ms_ns = (loop->now_ms + 1) * MS_IN_NS;
+    read_wall_clock(loop);
+}
+
 static void refresh_time(spout_loop *loop)
 {
     if (loop->clock_is_real) {
-        enum { MS_IN_NS = 1000000 };
-        loop->now_ns = spi_monotonic_ns();
-        if ((uint64_t)(loop->now_ns - loop->now_ms * MS_IN_NS) < MS_IN_NS)
-            return;
-        loop->now_ms = loop->now_ns / MS_IN_NS;
-    } else {
-        loop->now_ms = loop->clock.monotonic_ms(loop->clock.self);
+        read_system_clocks(loop);
+        return;
     }
-    loop->wall_us = loop->clock.wall_us(loop->clock.self);
+    loop->now_ms = loop->clock.monotonic_ms(loop->clock.self);
+    read_wall_clock(loop);
 }
 
 static void run_ready(spout_loop *loop)
 {
-    if (spi_list_is_empty(&loop->ready))
-        return;
     spi_list_splice(&loop->running, &loop->ready);
     spi_list *node;
     while ((node = spi_list_pop(&loop->running))) {
@@ -115,7 +129,7 @@ static void run_ready(spout_loop *loop)
 }
 
 /* Each goes back before it is called, so that any of them may be removed meanwhile. */
-__attribute__((noinline)) static void run_hooks(spout_loop *loop)
+static void run_hooks(spout_loop *loop)
 {
     spi_list hooks;
     spi_list_init(&hooks);
@@ -128,19 +142,56 @@ __attribute__((noinline)) static void run_hooks(spout_loop *loop)
     }
 }
 
-static int64_t until_next(const spout_loop *loop, int64_t now_ms, int64_t timeout)
+static int64_t next_due(const spout_loop *loop)
 {
-    if (!spi_list_is_empty(&loop->ready) || loop->hurry || atomic_load(&loop->stop))
-        return 0;
-    int64_t timer = spi_timers_next(loop);
-    int64_t next = timer < timeout ? timer : timeout;
-    if (next == SPI_NEVER)
-        return -1;
-    return next > now_ms ? next - now_ms : 0;
+    int64_t timer = spi_timers_next(loop), timeout = spi_timeouts_next(loop);
+    return timer < timeout ? timer : timeout;
+}
+
+/* What is armed meanwhile brings it down as well. */
+static void run_due(spout_loop *loop)
+{
+    loop->due_ms = SPI_NEVER;
+    spi_timers_run(loop);
+    spi_timeouts_run(loop);
+    loop->due_ms = next_due(loop);
+}
+
+/* When the wait must end at the latest, SPI_NEVER for any time; not before the turn's own time. */
+static int64_t wait_until(const spout_loop *loop, int64_t now_ms, int64_t due_ms)
+{
+    if (!spi_list_is_empty(&loop->ready) || atomic_load(&loop->stop))
+        return now_ms;
+    return due_ms > now_ms ? due_ms : now_ms;
+}
+
+/* Whether a turn has more to do than to wait and to dispatch. */
+static inline bool has_work(const spout_loop *loop)
+{
+    return !spi_list_is_empty(&loop->ready) || loop->due_ms <= loop->now_ms ||
+           !spi_list_is_empty(&loop->hooks) || spi_log_is_unflushed(&loop->log) ||
+           atomic_load(&loop->stop);
+}
+
+/* Returns until when the turn may then wait. Not inlined: most turns come without it. */
+__attribute__((noinline)) static int64_t work(spout_loop *loop)
+{
+    run_ready(loop);
+    if (loop->due_ms <= loop->now_ms)
+        run_due(loop);
+    run_hooks(loop);
+    if (spi_log_is_unflushed(&loop->log))
+        spout_log_flush();
+    return wait_until(loop, loop->now_ms, loop->due_ms);
+}
+
+static int64_t time_left(int64_t now_ms, int64_t until_ms)
+{
+    return until_ms == SPI_NEVER ? SPOUT_NONE : until_ms - now_ms;
 }
 
 /* A clock that can skip time is told to, instead of waiting for it. */
-static inline int wait_for_events(spout_loop *loop, int64_t timeout_ms)
+static int wait_for_events(spout_loop *loop, int64_t timeout_ms)
 {
     if (!loop->clock.skip_ms || timeout_ms <= 0)
         return spi_watches_wait(loop, timeout_ms);
@@ -159,27 +210,68 @@ static void report_turn(spout_loop *loop)
     spi_observe(loop, "turn_ms", spi_loop_now_exact(loop) - loop->now_ms);
 }
 
-/* max_ms < 0: no limit. */
-static void turn(spout_loop *loop, int64_t max_ms)
+static inline void check_wait(int count)
 {
-    loop->turning = true;
-    run_ready(loop);
-    if (spi_timers_next(loop) <= loop->now_ms)
-        spi_timers_run(loop);
-    spi_timeouts_run(loop);
-    if (!spi_list_is_empty(&loop->hooks))
-        run_hooks(loop);
-    spi_log_flush(&loop->log);
-    int64_t timeout_ms = until_next(loop, loop->now_ms, loop->timeouts_due);
-    if (max_ms >= 0 && (timeout_ms < 0 || timeout_ms > max_ms))
-        timeout_ms = max_ms;
-    report_turn(loop);
-    int count = wait_for_events(loop, timeout_ms);
-    loop->hurry = false;
     SPI_BUG_IF(count < 0, "the loop can't wait for its descriptors");
+}
+
+__attribute__((noinline)) static void wait_and_dispatch(spout_loop *loop, int64_t until_ms)
+{
+    report_turn(loop);
+    int count = wait_for_events(loop, time_left(loop->now_ms, until_ms));
+    check_wait(count);
     refresh_time(loop);
     spi_count(loop, "events", count);
     spi_watches_dispatch(loop, count);
+}
+
+#ifdef __linux__
+
+/* The same with epoll and the system's clock, if nobody measures. */
+static inline void wait_and_dispatch_straight(spout_loop *loop, int64_t until_ms)
+{
+    spi_epoll *epoll = loop->epoll;
+    loop->waits++;
+    int count = spi_epoll_wait(epoll, until_ms - loop->now_ms, SPI_EVENTS_A_TURN);
+    check_wait(count);
+    read_system_clocks(loop);
+    for (int i = 0; i < count; i++)
+        spi_watch_dispatch(
+            loop, epoll->events[i].data.fd, spi_epoll_translate(epoll->events[i].events));
+}
+
+static spi_epoll *straight_epoll(const spout_loop *loop)
+{
+    bool is_straight = loop->backend == &spi_backend_epoll && loop->clock_is_real && !loop->metrics;
+    return is_straight ? loop->backend_self : NULL;
+}
+
+#else
+
+static inline void wait_and_dispatch_straight(spout_loop *loop, int64_t until_ms)
+{
+    wait_and_dispatch(loop, until_ms);
+}
+
+static struct spi_epoll *straight_epoll(const spout_loop *loop)
+{
+    (void)loop;
+    return NULL;
+}
+
+#endif
+
+/* Waits until `max_ms` of the loop's clock at most. */
+static void turn(spout_loop *loop, int64_t max_ms)
+{
+    loop->turning = true;
+    int64_t until_ms = has_work(loop) ? work(loop) : loop->due_ms;
+    if (until_ms > max_ms)
+        until_ms = max_ms;
+    if (loop->epoll)
+        wait_and_dispatch_straight(loop, until_ms);
+    else
+        wait_and_dispatch(loop, until_ms);
     loop->turning = false;
 }
 
@@ -199,7 +291,7 @@ int spout_loop_run(spout_loop *loop)
         return result;
     refresh_time(loop);
     do {
-        turn(loop, -1);
+        turn(loop, SPI_NEVER);
     } while (!atomic_exchange(&loop->stop, false));
     return 0;
 }
@@ -216,7 +308,7 @@ int spout_loop_run_once(spout_loop *loop, int64_t timeout_ms)
     if (result < 0)
         return result;
     refresh_time(loop);
-    turn(loop, timeout_ms);
+    turn(loop, timeout_ms < 0 ? SPI_NEVER : spi_time_after(loop->now_ms, timeout_ms));
     return 0;
 }
 
@@ -227,12 +319,14 @@ int spout_loop_fd(spout_loop *loop)
 
 int64_t spout_loop_timeout_ms(spout_loop *loop)
 {
-    return until_next(loop, spi_loop_now_exact(loop), spi_timeouts_next(loop));
+    int64_t now_ms = spi_loop_now_exact(loop);
+    return time_left(now_ms, wait_until(loop, now_ms, next_due(loop)));
 }
 
 typedef struct sync_run {
     spi_timer timer;
-    spi_task *task; /* NULL when it has ended */
+    spi_ready hurry; /* with nothing to call: its turn does not wait */
+    spi_task *task;  /* NULL when it has ended */
     spout_error *error;
     int result;
     bool timed_out;
@@ -242,10 +336,15 @@ static void sync_ended(spi_task *task, int result)
 {
     sync_run *run = task->owner;
     run->task = NULL;
-    task->loop->hurry = true;
+    spi_ready_schedule(task->loop, &run->hurry);
     run->result = result;
     if (result < 0)
         run->error = spi_error_take();
+}
+
+static void need_not_wait(spi_ready *ready)
+{
+    (void)ready;
 }
 
 static void sync_timed_out(spi_timer *timer)
@@ -258,7 +357,7 @@ static void sync_timed_out(spi_timer *timer)
 static void sync_turns(spout_loop *loop, sync_run *run)
 {
     while (run->task) {
-        turn(loop, -1);
+        turn(loop, SPI_NEVER);
         if (atomic_exchange(&loop->stop, false) && run->task)
             spi_task_cancel(run->task);
     }
@@ -280,11 +379,13 @@ int spout_loop_run_sync(spout_loop *loop, spout_task_fn *fn, void *arg, int64_t 
     run.task = spi_task_create(loop, &birth);
     if (!run.task)
         return spout_error_code_current();
+    spi_ready_init(&run.hurry, need_not_wait);
     if (timeout_ms > 0)
         spi_timer_start(loop, &run.timer, spi_time_after(loop->now_ms, timeout_ms), sync_timed_out);
     spi_task_start_later(run.task);
     sync_turns(loop, &run);
     spi_timer_stop(loop, &run.timer);
+    spi_ready_cancel(&run.hurry);
     if (run.result < 0)
         spi_error_put(run.error);
     if (run.timed_out)
@@ -310,8 +411,7 @@ static void init(spout_loop *loop, const spout_loop_options *options)
     loop->clock = options->clock ? *options->clock : spi_system_clock;
     loop->random = options->random ? *options->random : spi_system_random;
     loop->clock_is_real = !options->clock;
-    loop->now_ms = -1;
-    loop->timeouts_due = SPI_NEVER;
+    loop->due_ms = SPI_NEVER;
     spi_metrics_start(loop, options->metrics);
     loop->task_max = options->max_tasks > 0 ? (size_t)options->max_tasks : SIZE_MAX;
     loop->executor_threads = options->executor_threads;
@@ -330,6 +430,7 @@ static int open_backend(spout_loop *loop, const char *name)
     loop->backend_self = loop->backend->open();
     if (!loop->backend_self)
         return spout_error_code_current();
+    loop->epoll = straight_epoll(loop);
     int result = spi_mailbox_open(loop);
     if (result < 0)
         loop->backend->close(loop->backend_self);
@@ -371,7 +472,7 @@ static void end_tasks(spout_loop *loop)
             spi_task_cancel(task);
     }
     while (loop->task_count > 0 && spi_system_clock.monotonic_ms(NULL) < limit)
-        turn(loop, END_WAIT_MS);
+        turn(loop, spi_time_after(loop->now_ms, END_WAIT_MS));
 }
 
 static void destroy_slots(spout_loop *loop)
@@ -388,7 +489,7 @@ static void destroy_slots(spout_loop *loop)
 static void run_last_calls(spout_loop *loop)
 {
     for (int i = 0; i < LAST_TURNS && !spi_list_is_empty(&loop->ready); i++)
-        turn(loop, 0);
+        turn(loop, loop->now_ms);
 }
 
 static void log_abandoned(const spout_loop *loop)

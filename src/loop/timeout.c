@@ -3,6 +3,9 @@
 
 #include "base/memory.h"
 
+/* So long that a sum with any time of a clock is one still. */
+#define FOR_EVER_MS (SPI_NEVER / 2)
+
 struct spi_timeout_class {
     spi_timeout_class *next;
     spout_loop *loop;
@@ -17,6 +20,8 @@ spi_timeout_class *spi_timeout_class_get(
 {
     if (duration_ms < 0)
         duration_ms = 0;
+    if (duration_ms > FOR_EVER_MS)
+        duration_ms = FOR_EVER_MS;
     spi_timeout_class *class_ = loop->timeout_classes;
     while (class_ && (class_->duration_ms != duration_ms || class_->fn != fn))
         class_ = class_->next;
@@ -39,13 +44,12 @@ void spi_timeout_init(spi_timeout *timeout)
 
 void spi_timeout_start(spi_timeout_class *class_, spi_timeout *timeout)
 {
-    timeout->due_ms = spi_time_after(class_->loop->now_ms, class_->duration_ms);
+    timeout->due_ms = class_->loop->now_ms + class_->duration_ms;
     if (timeout->node.next != &class_->armed) { /* it is not the last one already */
         spi_list_remove(&timeout->node);
         spi_list_push(&class_->armed, &timeout->node);
     }
-    if (timeout->due_ms < class_->loop->timeouts_due)
-        class_->loop->timeouts_due = timeout->due_ms;
+    spi_loop_due_at(class_->loop, timeout->due_ms);
 }
 
 void spi_timeout_stop(spi_timeout *timeout)
@@ -76,12 +80,8 @@ static void run_class(spi_timeout_class *class_, int64_t now_ms)
 
 void spi_timeouts_run(spout_loop *loop)
 {
-    if (loop->now_ms < loop->timeouts_due)
-        return;
-    loop->timeouts_due = SPI_NEVER; /* what the calls arm brings it down */
     for (spi_timeout_class *class_ = loop->timeout_classes; class_; class_ = class_->next)
         run_class(class_, loop->now_ms);
-    loop->timeouts_due = spi_timeouts_next(loop);
 }
 
 int64_t spi_timeouts_next(const spout_loop *loop)

@@ -10,6 +10,7 @@ void spi_timer_start(spout_loop *loop, spi_timer *timer, int64_t due_ms, void (*
         spi_heap_remove(&loop->timers, &timer->node);
     timer->fn = fn;
     spi_heap_insert(&loop->timers, &timer->node, due_ms);
+    spi_loop_due_at(loop, due_ms);
 }
 
 void spi_timer_stop(spout_loop *loop, spi_timer *timer)

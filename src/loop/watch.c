@@ -65,23 +65,10 @@ int spi_watches_wait(spout_loop *loop, int64_t timeout_ms)
     return loop->backend->wait(loop->backend_self, timeout_ms, loop->events, SPI_EVENTS_A_TURN);
 }
 
-/* What a callback did to other descriptors of the batch counts: stopped, restarted, no longer
-   interested. */
-static void dispatch(spout_loop *loop, const spout_backend_event *event)
-{
-    const spi_watch_entry *entry = &loop->watches[event->fd];
-    spi_watch *watch = entry->watch;
-    if (!watch || entry->started == loop->waits)
-        return;
-    unsigned events = event->events & (watch->events | SPOUT_HANGUP);
-    if (events)
-        watch->fn(watch, events);
-}
-
 void spi_watches_dispatch(spout_loop *loop, int count)
 {
     for (int i = 0; i < count; i++)
-        dispatch(loop, &loop->events[i]);
+        spi_watch_dispatch(loop, loop->events[i].fd, loop->events[i].events);
 }
 
 struct spout_watch {
