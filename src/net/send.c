@@ -47,13 +47,13 @@ static void send_pieces(spout_transport *transport, const struct iovec *iov, int
     queue_rest(transport, iov, count, transport->ops->write(transport, iov, count, more));
 }
 
-void spi_net_send_gathered(spout_transport *owner, size_t len, bool more)
+__attribute__((noinline)) void spi_net_send_gathered(spout_transport *owner, size_t len, bool more)
 {
     struct iovec piece = { owner->net->gather, len };
     send_pieces(owner, &piece, 1, more);
 }
 
-void spi_net_queue_gathered(spout_transport *owner, size_t len, ssize_t sent)
+__attribute__((noinline)) void spi_net_queue_gathered(spout_transport *owner, size_t len, ssize_t sent)
 {
     struct iovec piece = { owner->net->gather, len };
     queue_rest(owner, &piece, 1, sent < 0 && errno == EINTR ? 0 : sent);

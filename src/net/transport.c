@@ -146,31 +146,20 @@ static void discard(spout_transport *transport, ssize_t got, int errnum)
     }
 }
 
-/* Most transports are plain sockets: these are read without a detour. */
-static inline ssize_t read_input(spout_transport *transport, spi_net *net)
+/* What else a read may give: an interruption, the end, a failure, or what is thrown away. Not
+   inlined, so that the usual way keeps its registers. */
+__attribute__((noinline)) static bool receive_otherwise(spout_transport *transport, ssize_t got)
 {
-    if (transport->ops == &spi_transport_plain) {
-        ssize_t got = recv(transport->fd, net->receive, SPI_RECEIVE_SIZE, 0);
-        if (got >= 0 || errno != EINTR)
-            return got;
-    }
-    return transport->ops->read(transport, net->receive, SPI_RECEIVE_SIZE);
-}
-
-/* One recv. False if there was nothing to receive. */
-static inline bool receive(spout_transport *transport)
-{
-    spi_net *net = transport->net;
-    spi_unpoison(net->receive, SPI_RECEIVE_SIZE + 1);
-    ssize_t got = read_input(transport, net);
+    char *room = transport->net->receive;
+    if (got < 0 && errno == EINTR)
+        got = transport->ops->read(transport, room, SPI_RECEIVE_SIZE);
     int errnum = got < 0 ? errno : 0;
-    bool blocked = got < 0 && errnum == EAGAIN;
-    if (blocked) {
-        /* nothing came */
-    } else if (transport->closing) {
+    if (errnum == EAGAIN)
+        return false;
+    if (transport->closing) {
         discard(transport, got, errnum);
     } else if (got > 0) {
-        transport->consumer->on_data(transport, net->receive, (size_t)got);
+        transport->consumer->on_data(transport, room, (size_t)got);
     } else if (got == 0) {
         transport->eof = true;
         transport->reading = false;
@@ -178,8 +167,24 @@ static inline bool receive(spout_transport *transport)
     } else {
         spi_transport_lose_errno(transport, errnum);
     }
+    return true;
+}
+
+/* One recv, without a detour for plain sockets, which most are. False if there was nothing to
+   receive. */
+static inline bool receive(spout_transport *transport, spi_net *net)
+{
+    bool received = true;
+    spi_unpoison(net->receive, SPI_RECEIVE_SIZE + 1);
+    ssize_t got = transport->ops == &spi_transport_plain
+                      ? recv(transport->fd, net->receive, SPI_RECEIVE_SIZE, 0)
+                      : transport->ops->read(transport, net->receive, SPI_RECEIVE_SIZE);
+    if (got > 0 && !transport->closing)
+        transport->consumer->on_data(transport, net->receive, (size_t)got);
+    else
+        received = receive_otherwise(transport, got);
     spi_poison(net->receive, SPI_RECEIVE_SIZE + 1);
-    return !blocked;
+    return received;
 }
 
 static void send_waiting(spout_transport *transport)
@@ -236,7 +241,7 @@ __attribute__((noinline)) static void handle(spout_transport *transport, unsigne
         return;
     bool wanted = wants_input(transport), received = false;
     if (wanted && (events & (SPOUT_READABLE | SPOUT_HANGUP))) {
-        received = receive(transport);
+        received = receive(transport, net);
         if (net->current != transport || transport->closed)
             return;
     }
@@ -255,7 +260,14 @@ __attribute__((noinline)) static void handle(spout_transport *transport, unsigne
 static inline bool is_plain_input(const spout_transport *transport, unsigned events)
 {
     return events == SPOUT_READABLE && spi_transport_is_well(transport) && !transport->output &&
-           !transport->ops->prepare;
+           (transport->ops == &spi_transport_plain || !transport->ops->prepare);
+}
+
+/* What one has gathered that was dispatched in between. */
+__attribute__((noinline)) static void flush_others_later(spi_net *net)
+{
+    if (net->gather_owner)
+        spi_net_flush_later(net);
 }
 
 static void dispatch(spout_transport *transport, unsigned events)
@@ -263,16 +275,16 @@ static void dispatch(spout_transport *transport, unsigned events)
     spi_net *net = transport->net;
     net->current = transport;
     if (is_plain_input(transport, events))
-        receive(transport);
+        receive(transport, net);
     else
         handle(transport, events);
-    if (net->current == transport) {
-        net->current = NULL;
-        if (net->gather_owner == transport)
-            spi_net_flush(net, false);
-    } else if (net->gather_owner) { /* of one that was dispatched in between */
-        spi_net_flush_later(net);
+    if (net->current != transport) {
+        flush_others_later(net);
+        return;
     }
+    net->current = NULL;
+    if (net->gather_owner == transport)
+        spi_net_flush(net, false);
 }
 
 static void on_event(spi_watch *watch, unsigned events)

@@ -88,12 +88,12 @@ typedef struct spi_output spi_output;
 /* Tens of thousands of them are idle: anything that only a busy or an ending one needs is in
    spi_output. */
 struct spout_transport {
+    spi_watch watch; /* first: whoever is handed it needs no other pointer for the transport */
     const spi_transport_ops *ops;
     const spout_consumer *consumer;
     spout_loop *loop;
     struct spi_net *net;
     spi_output *output;
-    spi_watch watch;
     int fd; /* -1 when closed; the watch may be off meanwhile */
     union {
         struct {
