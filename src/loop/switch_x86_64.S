@@ -1,8 +1,9 @@
 /*
  * void spi_switch_stacks(void **from_sp, void *to_sp)
  *
- * Saves what the System V ABI lets a callee not change, and the two floating point control words. The frame is the same
- * on both stacks, so the call frame information holds before and after the change of %rsp.
+ * Saves what the System V ABI lets a callee not change, and the two floating point control words, which lie in the red
+ * zone below. The frame is the same on both stacks, so the call frame information holds before and after the change of
+ * %rsp.
  */
     .text
     .p2align 4
@@ -29,18 +30,14 @@ spi_switch_stacks:
     pushq %r15
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset %r15, 0
-    subq $8, %rsp
-    .cfi_adjust_cfa_offset 8
-    stmxcsr (%rsp)
-    fnstcw 4(%rsp)
+    stmxcsr -8(%rsp)
+    fnstcw -4(%rsp)
 
     movq %rsp, (%rdi)
     movq %rsi, %rsp
 
-    ldmxcsr (%rsp)
-    fldcw 4(%rsp)
-    addq $8, %rsp
-    .cfi_adjust_cfa_offset -8
+    ldmxcsr -8(%rsp)
+    fldcw -4(%rsp)
     popq %r15
     .cfi_adjust_cfa_offset -8
     .cfi_restore %r15
