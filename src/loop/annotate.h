@@ -39,6 +39,7 @@ typedef struct spi_fiber {
     size_t size;
 #if SPI_ASAN
     void *fake_stack;
+    struct spi_fiber *came_from;
 #endif
 #if SPI_TSAN
     void *tsan;
@@ -90,10 +91,11 @@ static inline void spi_fiber_finish(spi_fiber *fiber)
 }
 
 /* Right before a switch. `last`: `from` will not run again. */
-static inline void spi_fiber_leave(spi_fiber *from, const spi_fiber *to, bool last)
+static inline void spi_fiber_leave(spi_fiber *from, spi_fiber *to, bool last)
 {
     (void)from, (void)to, (void)last;
 #if SPI_ASAN
+    to->came_from = from;
     __sanitizer_start_switch_fiber(last ? NULL : &from->fake_stack, to->low, to->size);
 #endif
 #if SPI_TSAN
@@ -103,11 +105,12 @@ static inline void spi_fiber_leave(spi_fiber *from, const spi_fiber *to, bool la
 #endif
 }
 
-/* Right after it, on the new stack; `from` is the one that was left. */
-static inline void spi_fiber_arrive(spi_fiber *self, spi_fiber *from)
+/* Right after it, on the new stack. */
+static inline void spi_fiber_arrive(spi_fiber *self)
 {
-    (void)self, (void)from;
+    (void)self;
 #if SPI_ASAN
+    spi_fiber *from = self->came_from;
     __sanitizer_finish_switch_fiber(self->fake_stack, &from->low, &from->size);
 #endif
 }

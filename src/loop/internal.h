@@ -58,6 +58,7 @@ struct spi_task {
     bool cancelled;
     bool steadfast; /* waits for what can't be given up */
     bool owns_scope;
+    bool unsettled;  /* has more than that to give back when its function ends */
     bool has_canary; /* at the end of its stack, instead of a guard page */
     unsigned shields;
     int64_t deadline_ms;
@@ -74,7 +75,8 @@ struct spi_task {
     spi_list node;    /* in the loop's list of all tasks, those that rest too */
     spi_task *next_resting;
     const char *what; /* waits for */
-    int64_t since_ms, born_ms;
+    int64_t since_ms;
+    int64_t born_ms;     /* if somebody measures */
     const char *touched; /* how far down frames were left for good */
     const char *name;
     char name_copy[32];
@@ -104,6 +106,9 @@ void spi_task_resume(spi_ready *ready); /* the fn of every task's `ready` */
 void spi_task_park(spi_task *task);
 void spi_task_wake(spi_task *task, int outcome); /* of a waiting one that stands in no queue */
 void spi_task_arm_deadline(spi_task *task);
+
+/* Gives back the stack of a task that has ended, which could not do it while it ran there. */
+void spi_task_reap(spout_loop *loop);
 
 /* Ends all that rest. From the loop's own stack. */
 void spi_tasks_dismiss(spout_loop *loop);
@@ -189,9 +194,8 @@ struct spout_loop {
     spi_list ready;               /* next turn's */
     spi_list running;             /* the rest of this turn's */
     spi_task *current;
-    spi_task *dead; /* has ended, and its stack was left just now */
-    spi_task *switched_from;
-    spi_task root; /* the loop's own context; only what a switch needs is set */
+    spi_task *dead; /* has ended, and left its stack */
+    spi_task root;  /* the loop's own context; only what a switch needs is set */
     int64_t now_ms, wall_us;
     int64_t now_ns;     /* of the system's clock, if that is the loop's */
     int64_t next_ms_ns; /* when now_ms is old */
@@ -275,6 +279,12 @@ static inline void spi_watch_dispatch(const spout_loop *of, int fd, unsigned eve
     events &= watch->events | SPOUT_HANGUP;
     if (events)
         watch->fn(watch, events);
+}
+
+static inline void spi_task_reap_if_any(spout_loop *of)
+{
+    if (of->dead)
+        spi_task_reap(of);
 }
 
 /* A timer or timeout is: the next turn that waits does so until then at most. */

@@ -272,6 +272,7 @@ static void turn(spout_loop *loop, int64_t max_ms)
         wait_and_dispatch_straight(loop, until_ms);
     else
         wait_and_dispatch(loop, until_ms);
+    spi_task_reap_if_any(loop);
     loop->turning = false;
 }
 
@@ -468,7 +469,9 @@ static void end_tasks(spout_loop *loop)
     int64_t limit = spi_system_clock.monotonic_ms(NULL) + END_LIMIT_MS;
     for (spi_list *node = loop->tasks.next; node != &loop->tasks; node = node->next) {
         spi_task *task = spi_container(node, spi_task, node);
-        if (task->state != SPI_TASK_RESTING)
+        if (task->state == SPI_TASK_RESTING)
+            task->cancelled = true; /* with whatever it is given from now on */
+        else
             spi_task_cancel(task);
     }
     while (loop->task_count > 0 && spi_system_clock.monotonic_ms(NULL) < limit)

@@ -43,8 +43,7 @@ static void trim(spi_timer *timer)
         spi_timer_start(loop, timer, spi_time_after(loop->now_ms, TRIM_AFTER_MS), trim);
 }
 
-/* On whichever stack runs next: a task can't give back the one that it runs on. */
-static void reap(spout_loop *loop)
+void spi_task_reap(spout_loop *loop)
 {
     spi_task *task = loop->dead;
     loop->dead = NULL;
@@ -54,12 +53,6 @@ static void reap(spout_loop *loop)
         spi_timer_start(loop, &loop->trim, spi_time_after(loop->now_ms, TRIM_AFTER_MS), trim);
 }
 
-static inline void reap_if_any(spout_loop *loop)
-{
-    if (loop->dead)
-        reap(loop);
-}
-
 __attribute__((noreturn, cold)) static void report_overflow(const spi_task *task)
 {
     fprintf(stderr, "waterspout: the stack of task %s (%zu bytes) has overflowed\n", task->name,
@@ -67,19 +60,17 @@ __attribute__((noreturn, cold)) static void report_overflow(const spi_task *task
     abort();
 }
 
-static void switch_to(spi_task *from, spi_task *to, bool last)
+__attribute__((noinline)) static void switch_to(spi_task *from, spi_task *to, bool last)
 {
     spout_loop *loop = from->loop;
     if (from->has_canary && !spi_stack_is_intact(from->stack))
         report_overflow(from);
     loop->current = to;
-    loop->switched_from = from;
     to->state = SPI_TASK_RUNNING;
     spi_context_running = to->own_context;
     spi_fiber_leave(&from->fiber, &to->fiber, last);
     spi_switch(&from->point, &to->point);
-    spi_fiber_arrive(&from->fiber, &loop->switched_from->fiber);
-    reap_if_any(loop);
+    spi_fiber_arrive(&from->fiber);
 }
 
 /* Who goes on when `task` stops: whoever started it and waits for that, else the next of this turn,
@@ -177,14 +168,8 @@ void spout_defer(spout_callback *fn, void *arg)
         !task, "spout_defer outside a coroutine: there is no function whose end it could wait for");
     spi_deferred *deferred = spi_malloc(sizeof *deferred);
     *deferred = (spi_deferred){ .older = task->frame->deferred, .fn = fn, .arg = arg };
+    task->unsettled = true;
     task->frame->deferred = deferred;
-}
-
-static void report_start(const spi_task *task)
-{
-    const spout_metrics *metrics = task->loop->metrics;
-    if (metrics)
-        metrics->task(metrics->self, task->name, SPOUT_TASK_STARTED, 0);
 }
 
 static void report_end(const spi_task *task, int result)
@@ -198,40 +183,62 @@ static void report_end(const spi_task *task, int result)
     metrics->task(metrics->self, task->name, event, task->loop->now_ms - task->born_ms);
 }
 
+/* The function has returned; `then`, if there is one, begins without what it has left. */
+__attribute__((noinline)) static void settle_function(spi_task *task)
+{
+    call_deferred(task, &task->outermost);
+    if (!task->then)
+        return;
+    task->shields = 0;
+    task->deadline_ms = SPI_NEVER;
+}
+
+/* All has ended. What few tasks change becomes what it was at first. */
+__attribute__((noinline)) static void settle(spi_task *task, int result)
+{
+    spout_loop *loop = task->loop;
+    call_deferred(task, &task->outermost);
+    report_end(task, result);
+    if (task->ended)
+        task->ended(task, result);
+    if (spi_heap_contains(&task->deadline_timer.node))
+        spi_timer_stop(loop, &task->deadline_timer);
+    task->ended = NULL;
+    task->cancelled = loop->closing;
+    task->deadline_ms = SPI_NEVER;
+    task->unsettled = false;
+}
+
 /* Cleared first: an abort in there is an end as well. */
 static int go_on(spi_task *task, int result)
 {
     spi_task_then *then = task->then;
     task->then = NULL;
-    task->shields = 0;
-    task->deadline_ms = SPI_NEVER;
-    result = then(task->arg, result);
-    call_deferred(task, &task->outermost);
-    return result;
+    return then(task->arg, result);
 }
 
 /* All that the task had is given back, but for its stack. */
 static void conclude(spi_task *task, int result)
 {
     spout_loop *loop = task->loop;
-    call_deferred(task, &task->outermost);
+    if (task->unsettled)
+        settle_function(task);
     if (task->then)
         result = go_on(task, result);
-    report_end(task, result);
-    if (task->ended)
-        task->ended(task, result);
-    if (spi_heap_contains(&task->deadline_timer.node))
-        spi_timer_stop(loop, &task->deadline_timer);
+    if (task->unsettled)
+        settle(task, result);
     loop->task_count--;
-    if (task->owns_scope && task->context.scope)
+    if (task->context.scope && task->owns_scope)
         spi_arena_pool_give(&loop->arenas, task->context.scope);
     if (task->context.error)
         spi_context_clear(&task->context);
 }
 
-/* Leaves the stack for good. */
+/* Leaves the stack for good: it is given back by the next that dies or needs one, or when the turn
+   ends. */
 __attribute__((noreturn)) static void die(spi_task *task)
 {
+    spi_task_reap_if_any(task->loop);
     task->loop->dead = task;
     switch_to(task, successor(task), true);
     abort();
@@ -257,7 +264,7 @@ void spout_abort(void)
 static bool may_rest(const spi_task *task)
 {
     const spout_loop *loop = task->loop;
-    return task->stack->slab && loop->resting_count < RESTING_MAX && !loop->closing;
+    return task->stack->slab && loop->resting_count < RESTING_MAX;
 }
 
 /* Comes back when there is another function to call, or none any more. */
@@ -309,8 +316,7 @@ static void run_caught(spi_task *task)
 static void begin(void *arg)
 {
     spi_task *task = arg;
-    spi_fiber_arrive(&task->fiber, &task->loop->switched_from->fiber);
-    reap_if_any(task->loop);
+    spi_fiber_arrive(&task->fiber);
     run_caught(task);
     spi_list_remove(&task->node);
     task->touched = __builtin_frame_address(0);
@@ -334,6 +340,7 @@ void spi_tasks_dismiss(spout_loop *loop)
         task->fn = NULL;
         spi_task_start_now(task);
     }
+    spi_task_reap_if_any(loop);
 }
 
 __attribute__((noinline)) static void copy_name(spi_task *task, const char *name)
@@ -353,21 +360,21 @@ static spi_task *place(spi_stack *stack)
     return (spi_task *)(top & ~(uintptr_t)63);
 }
 
+__attribute__((noinline)) static void report_start(spi_task *task)
+{
+    const spout_metrics *metrics = task->loop->metrics;
+    task->unsettled = true;
+    task->born_ms = task->loop->now_ms;
+    metrics->task(metrics->self, task->name, SPOUT_TASK_STARTED, 0);
+}
+
 /* What a function finds. A task that has rested keeps everything else, which is as it was at
    first. */
-static inline void set_up(spi_task *task, const spi_task_birth *birth)
+static inline void set_up(spout_loop *loop, spi_task *task, const spi_task_birth *birth)
 {
-    spout_loop *loop = task->loop;
     task->fn = birth->fn;
     task->then = birth->then;
     task->arg = birth->arg;
-    task->ended = birth->ended;
-    task->owner = birth->owner;
-    task->state = SPI_TASK_READY;
-    task->outcome = 0;
-    task->cancelled = loop->closing;
-    task->deadline_ms = SPI_NEVER;
-    task->born_ms = loop->now_ms;
     task->context.scope = birth->scope;
     task->context.request_id = NULL;
     task->owns_scope = !birth->scope;
@@ -375,16 +382,29 @@ static inline void set_up(spi_task *task, const spi_task_birth *birth)
     if (!birth->name_is_static)
         copy_name(task, birth->name);
     loop->task_count++;
-    report_start(task);
+    if (birth->ended) {
+        task->unsettled = true;
+        task->ended = birth->ended;
+        task->owner = birth->owner;
+    }
+    if (loop->metrics)
+        report_start(task);
 }
 
 __attribute__((noinline)) static spi_task *make(spout_loop *loop, size_t stack_size)
 {
+    spi_task_reap_if_any(loop);
     spi_stack *stack = spi_stack_take(&loop->stacks, stack_size);
     if (!stack)
         return NULL;
     spi_task *task = place(stack);
-    *task = (spi_task){ .loop = loop, .stack = stack, .frame = &task->outermost };
+    *task = (spi_task){
+        .loop = loop,
+        .stack = stack,
+        .frame = &task->outermost,
+        .cancelled = loop->closing,
+        .deadline_ms = SPI_NEVER,
+    };
     task->own_context = &task->context;
     task->has_canary = stack->guard == SPI_GUARD_CANARY;
     spi_ready_init(&task->ready, spi_task_resume);
@@ -418,7 +438,7 @@ __attribute__((always_inline)) static inline spi_task *create(
 {
     spi_task *task = take(loop, birth->stack_size);
     if (task)
-        set_up(task, birth);
+        set_up(loop, task, birth);
     else
         spi_count(loop, "tasks_refused", 1);
     return task;
@@ -438,13 +458,14 @@ void spi_task_start_now(spi_task *task)
 
 void spi_task_start_later(spi_task *task)
 {
+    task->state = SPI_TASK_READY;
     spi_ready_schedule(task->loop, &task->ready);
 }
 
 int spi_task_run(spout_loop *loop, const spi_task_start *start, spi_task **ret_task)
 {
     spi_task_birth birth = {
-        .name = start->name ? start->name : "task",
+        .name = start->name,
         .name_is_static = true,
         .fn = start->fn,
         .then = start->then,

@@ -134,6 +134,7 @@ void spi_fail_all(spi_list *queue, int code)
 void spi_task_cancel(spi_task *task)
 {
     task->cancelled = true;
+    task->unsettled = true;
     if (task->state == SPI_TASK_WAITING && task->shields == 0 && !task->steadfast)
         end_wait(task, SPOUT_ECANCELED);
 }
@@ -185,6 +186,7 @@ int64_t spout_deadline_set_ms(int64_t delay_ms)
         return SPI_NEVER;
     int64_t previous = task->deadline_ms;
     int64_t wanted = spi_time_after(task->loop->now_ms, delay_ms);
+    task->unsettled = true;
     if (wanted < previous)
         task->deadline_ms = wanted;
     return previous;
@@ -193,8 +195,10 @@ int64_t spout_deadline_set_ms(int64_t delay_ms)
 void spout_deadline_restore(int64_t previous)
 {
     spi_task *task = spi_task_current();
-    if (task)
-        task->deadline_ms = previous;
+    if (!task)
+        return;
+    task->unsettled = true;
+    task->deadline_ms = previous;
 }
 
 int64_t spout_deadline_left_ms(void)
@@ -210,6 +214,7 @@ int64_t spi_shield_begin(spi_task *task)
 {
     int64_t outer = task->deadline_ms;
     int64_t own = spi_time_after(task->loop->now_ms, SHIELD_MS);
+    task->unsettled = true;
     if (task->shields++ == 0 || own < outer)
         task->deadline_ms = own;
     return outer;

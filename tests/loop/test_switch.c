@@ -20,12 +20,12 @@ static void go(side *from, side *to, bool last)
 {
     spi_fiber_leave(&from->fiber, &to->fiber, last);
     spi_switch(&from->point, &to->point);
-    spi_fiber_arrive(&from->fiber, &to->fiber);
+    spi_fiber_arrive(&from->fiber);
 }
 
 static void count(void *arg)
 {
-    spi_fiber_arrive(&there.fiber, &here.fiber);
+    spi_fiber_arrive(&there.fiber);
     assert_ptr_equal(arg, &counter);
     long long sum = 0;
     double share = 0.5;
@@ -65,7 +65,7 @@ static void locals_survive_on_both_sides(void **state)
 static void round_up_here(void *arg)
 {
     (void)arg;
-    spi_fiber_arrive(&there.fiber, &here.fiber);
+    spi_fiber_arrive(&there.fiber);
     fesetround(FE_UPWARD);
     go(&there, &here, false);
     counter = fegetround() == FE_UPWARD;
