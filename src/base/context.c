@@ -47,6 +47,7 @@ static void make_exit_key(void)
 
 void spi_context_holds_memory(spi_context *context)
 {
+    context->holds_memory = true;
     if (context != &thread_context)
         return;
     pthread_once(&exit_key_once, make_exit_key);

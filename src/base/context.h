@@ -16,6 +16,7 @@ typedef struct spi_context {
     struct spi_arena *scope; /* where scoped memory comes from, NULL until first used */
     spi_arena_pool *arenas;  /* where the scope is taken from then; NULL: it is made */
     const char *request_id;  /* for the log; lent, NULL: none */
+    bool holds_memory;       /* has had an error or made a scope, which may be there still */
 } spi_context;
 
 /* NULL stands for the thread's own. One load from the thread pointer instead of a call into the
@@ -35,8 +36,8 @@ void spi_context_clear(spi_context *context);
    ends. */
 struct spi_arena *spi_context_scope(spi_context *context);
 
-/* To be told when `context` begins to hold an error: what the thread's own holds is freed when the
-   thread ends. */
+/* To be told when `context` begins to hold an error or a scope: what the thread's own holds is freed
+   when the thread ends. */
 void spi_context_holds_memory(spi_context *context);
 
 #endif

@@ -285,6 +285,12 @@ static int may_turn(const spout_loop *loop)
     return 0;
 }
 
+/* Was it stopped? A load costs less than the exchange does. */
+static inline bool take_stop(spout_loop *loop)
+{
+    return atomic_load(&loop->stop) && atomic_exchange(&loop->stop, false);
+}
+
 int spout_loop_run(spout_loop *loop)
 {
     int result = may_turn(loop);
@@ -293,7 +299,7 @@ int spout_loop_run(spout_loop *loop)
     refresh_time(loop);
     do {
         turn(loop, SPI_NEVER);
-    } while (!atomic_exchange(&loop->stop, false));
+    } while (!take_stop(loop));
     return 0;
 }
 
@@ -359,7 +365,7 @@ static void sync_turns(spout_loop *loop, sync_run *run)
 {
     while (run->task) {
         turn(loop, SPI_NEVER);
-        if (atomic_exchange(&loop->stop, false) && run->task)
+        if (take_stop(loop) && run->task)
             spi_task_cancel(run->task);
     }
 }

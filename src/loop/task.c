@@ -209,6 +209,14 @@ __attribute__((noinline)) static void settle(spi_task *task, int result)
     task->unsettled = false;
 }
 
+__attribute__((noinline)) static void free_memory(spout_loop *loop, spi_task *task)
+{
+    if (task->context.scope && task->owns_scope)
+        spi_arena_pool_give(&loop->arenas, task->context.scope);
+    spi_context_clear(&task->context);
+    task->context.holds_memory = false;
+}
+
 /* Cleared first: an abort in there is an end as well. */
 static int go_on(spi_task *task, int result)
 {
@@ -228,10 +236,8 @@ static void conclude(spi_task *task, int result)
     if (task->unsettled)
         settle(task, result);
     loop->task_count--;
-    if (task->context.scope && task->owns_scope)
-        spi_arena_pool_give(&loop->arenas, task->context.scope);
-    if (task->context.error)
-        spi_context_clear(&task->context);
+    if (task->context.holds_memory)
+        free_memory(loop, task);
 }
 
 /* Leaves the stack for good: it is given back by the next that dies or needs one, or when the turn
@@ -449,11 +455,16 @@ spi_task *spi_task_create(spout_loop *loop, const spi_task_birth *birth)
     return create(loop, birth);
 }
 
-void spi_task_start_now(spi_task *task)
+static inline void start_now(spout_loop *loop, spi_task *task)
 {
-    spi_task *starter = task->loop->current;
+    spi_task *starter = loop->current;
     task->starter = starter;
     switch_to(starter, task, false);
+}
+
+void spi_task_start_now(spi_task *task)
+{
+    start_now(task->loop, task);
 }
 
 void spi_task_start_later(spi_task *task)
@@ -477,7 +488,7 @@ int spi_task_run(spout_loop *loop, const spi_task_start *start, spi_task **ret_t
         return SPOUT_ELIMIT;
     if (ret_task)
         *ret_task = task;
-    spi_task_start_now(task);
+    start_now(loop, task);
     return 0;
 }
 
