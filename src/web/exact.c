@@ -88,5 +88,5 @@ __attribute__((noinline)) const void *spi_exact_find(
     const spi_exact_slot *slot = &exact->slots[hash(exact, len, first, last)];
     if (is_like(slot, len, first, last) && len <= 16)
         return slot->value;
-    return find_further(exact, path, len, slot);
+    return slot->value ? find_further(exact, path, len, slot) : NULL;
 }
