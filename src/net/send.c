@@ -53,7 +53,8 @@ __attribute__((noinline)) void spi_net_send_gathered(spout_transport *owner, siz
     send_pieces(owner, &piece, 1, more);
 }
 
-__attribute__((noinline)) void spi_net_queue_gathered(spout_transport *owner, size_t len, ssize_t sent)
+__attribute__((noinline)) void spi_net_queue_gathered(
+    spout_transport *owner, size_t len, ssize_t sent)
 {
     struct iovec piece = { owner->net->gather, len };
     queue_rest(owner, &piece, 1, sent < 0 && errno == EINTR ? 0 : sent);
