@@ -516,6 +516,64 @@ static void a_loop_that_is_freed_starts_nothing(void **state)
     assert_int_equal(result, SPOUT_ECLOSED);
 }
 
+static int leave_much_behind(void *arg)
+{
+    *(const spi_task **)arg = spi_task_current();
+    spout_deadline_set_ms(1000);
+    spi_task_cancel(spi_task_current());
+    assert_string_equal(spout_scope_text("scoped"), "scoped");
+    return spout_error_set(SPOUT_EFAILED, "left behind");
+}
+
+static int expect_nothing(void *arg)
+{
+    assert_ptr_equal(spi_task_current(), *(const spi_task **)arg);
+    assert_int_equal(spout_deadline_left_ms(), SPOUT_NONE);
+    assert_int_equal(spout_error_code_current(), SPOUT_OK);
+    assert_int_equal(spout_yield(), 0);
+    note("n");
+    return 0;
+}
+
+static void nothing_is_left_for_the_next(void **state)
+{
+    (void)state;
+    const spi_task *task = NULL;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(start_at_once("first", leave_much_behind, &task), 0);
+        assert_int_equal(start_at_once("next", expect_nothing, &task), 0);
+        settle();
+    }
+    assert_string_equal(trace, "nn");
+}
+
+static int note_whether_cancelled(void *arg)
+{
+    (void)arg;
+    note(spout_yield() == SPOUT_ECANCELED ? "c" : "-");
+    return 0;
+}
+
+static int start_while_closing(void *arg)
+{
+    spout_sleep(INT64_MAX);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(start_at_once("late", note_whether_cancelled, arg), 0);
+    return 0;
+}
+
+static void what_starts_while_the_loop_ends_is_cancelled(void **state)
+{
+    (void)state;
+    spout_spawn(start_while_closing, NULL, NULL);
+    settle();
+    assert_int_equal(start_at_once("early", note_whether_cancelled, NULL), 0);
+    settle();
+    spout_loop_free(loop);
+    loop = NULL;
+    assert_string_equal(trace, "-ccc");
+}
+
 #define traced(name) cmocka_unit_test_setup_teardown(name, reset_trace, tear_down)
 
 int main(void)
@@ -541,6 +599,8 @@ int main(void)
         traced(a_task_may_have_a_larger_stack),
         traced(floating_point_survives),
         traced(a_loop_that_is_freed_starts_nothing),
+        traced(nothing_is_left_for_the_next),
+        traced(what_starts_while_the_loop_ends_is_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
