@@ -516,11 +516,42 @@ static void a_loop_that_is_freed_starts_nothing(void **state)
     assert_int_equal(result, SPOUT_ECLOSED);
 }
 
-static int leave_much_behind(void *arg)
+static int leave_deadline(void *arg)
 {
     *(const spi_task **)arg = spi_task_current();
     spout_deadline_set_ms(1000);
+    return 0;
+}
+
+static int leave_longer_deadline(void *arg)
+{
+    *(const spi_task **)arg = spi_task_current();
+    spout_deadline_restore(5000);
+    return 0;
+}
+
+static int leave_cancelled(void *arg)
+{
+    *(const spi_task **)arg = spi_task_current();
     spi_task_cancel(spi_task_current());
+    return 0;
+}
+
+static int leave_in_a_shield(void *arg)
+{
+    *(const spi_task **)arg = spi_task_current();
+    spout_error_set(SPOUT_EFAILED, "left behind");
+    spout_abort();
+}
+
+static int leave_shield(void *arg)
+{
+    return spout_shield(leave_in_a_shield, arg);
+}
+
+static int leave_memory(void *arg)
+{
+    *(const spi_task **)arg = spi_task_current();
     assert_string_equal(spout_scope_text("scoped"), "scoped");
     return spout_error_set(SPOUT_EFAILED, "left behind");
 }
@@ -539,12 +570,14 @@ static void nothing_is_left_for_the_next(void **state)
 {
     (void)state;
     const spi_task *task = NULL;
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(start_at_once("first", leave_much_behind, &task), 0);
+    spout_task_fn *first[] = { leave_deadline, leave_longer_deadline, leave_cancelled, leave_shield,
+        leave_memory };
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++) {
+        assert_int_equal(start_at_once("first", first[i], &task), 0);
         assert_int_equal(start_at_once("next", expect_nothing, &task), 0);
         settle();
     }
-    assert_string_equal(trace, "nn");
+    assert_string_equal(trace, "nnnnn");
 }
 
 static int note_whether_cancelled(void *arg)
@@ -552,6 +585,12 @@ static int note_whether_cancelled(void *arg)
     (void)arg;
     note(spout_yield() == SPOUT_ECANCELED ? "c" : "-");
     return 0;
+}
+
+static int sleep_for_ever(void *arg)
+{
+    (void)arg;
+    return spout_sleep(INT64_MAX);
 }
 
 static int start_while_closing(void *arg)
@@ -565,6 +604,7 @@ static int start_while_closing(void *arg)
 static void what_starts_while_the_loop_ends_is_cancelled(void **state)
 {
     (void)state;
+    spout_spawn(sleep_for_ever, NULL, NULL); /* ends first: what starts then gets its stack */
     spout_spawn(start_while_closing, NULL, NULL);
     settle();
     assert_int_equal(start_at_once("early", note_whether_cancelled, NULL), 0);
