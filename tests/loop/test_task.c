@@ -587,12 +587,6 @@ static int note_whether_cancelled(void *arg)
     return 0;
 }
 
-static int sleep_for_ever(void *arg)
-{
-    (void)arg;
-    return spout_sleep(INT64_MAX);
-}
-
 static int start_while_closing(void *arg)
 {
     spout_sleep(INT64_MAX);
@@ -604,7 +598,7 @@ static int start_while_closing(void *arg)
 static void what_starts_while_the_loop_ends_is_cancelled(void **state)
 {
     (void)state;
-    spout_spawn(sleep_for_ever, NULL, NULL); /* ends first: what starts then gets its stack */
+    spout_spawn(sleep_forever, NULL, NULL); /* ends first: what starts then gets its stack */
     spout_spawn(start_while_closing, NULL, NULL);
     settle();
     assert_int_equal(start_at_once("early", note_whether_cancelled, NULL), 0);
