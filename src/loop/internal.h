@@ -213,7 +213,7 @@ struct spout_loop {
     spi_timer trim;
     spi_arena_pool arenas;
 
-    int64_t due_ms; /* nothing is due before: stopping or moving one doesn't correct it */
+    int64_t due_ms; /* none of these is due before: stopping or moving one does not correct it */
     spi_heap timers;
     spi_timeout_class *timeout_classes;
     spi_list call_timers, periodics;

@@ -343,6 +343,7 @@ static void sync_ended(spi_task *task, int result)
 {
     sync_run *run = task->owner;
     run->task = NULL;
+    spi_timer_stop(task->loop, &run->timer);
     spi_ready_schedule(task->loop, &run->hurry);
     run->result = result;
     if (result < 0)
@@ -391,7 +392,6 @@ int spout_loop_run_sync(spout_loop *loop, spout_task_fn *fn, void *arg, int64_t 
         spi_timer_start(loop, &run.timer, spi_time_after(loop->now_ms, timeout_ms), sync_timed_out);
     spi_task_start_later(run.task);
     sync_turns(loop, &run);
-    spi_timer_stop(loop, &run.timer);
     spi_ready_cancel(&run.hurry);
     if (run.result < 0)
         spi_error_put(run.error);

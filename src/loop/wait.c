@@ -133,6 +133,8 @@ void spi_fail_all(spi_list *queue, int code)
 
 void spi_task_cancel(spi_task *task)
 {
+    if (task->state == SPI_TASK_RESTING)
+        return; /* its next function is another matter */
     task->cancelled = true;
     task->unsettled = true;
     if (task->state == SPI_TASK_WAITING && task->shields == 0 && !task->steadfast)

@@ -195,6 +195,20 @@ static int stop_soon(void *arg)
     return 0;
 }
 
+static int end_beyond_the_limit(void *arg)
+{
+    (void)arg;
+    fake_now_ms += 600;
+    spout_yield();
+    return 7;
+}
+
+static void run_sync_may_end_in_the_turn_of_its_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(spout_loop_run_sync(loop, end_beyond_the_limit, NULL, 500), 7);
+}
+
 static void run_sync_has_a_limit(void **state)
 {
     (void)state;
@@ -420,6 +434,7 @@ int main(void)
         traced(stop_before_run_means_one_turn),
         traced(run_sync_returns_the_result),
         traced(run_sync_has_a_limit),
+        traced(run_sync_may_end_in_the_turn_of_its_limit),
         traced(slots_are_destroyed_from_the_top),
         traced(free_runs_tasks_to_their_end),
         traced(a_foreign_loop_can_embed_it),
