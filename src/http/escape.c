@@ -13,7 +13,8 @@ static const char *entity(char c)
         ['"'] = "&quot;",
         ['\''] = "&#x27;",
     };
-    return c >= 0 && c <= '>' ? entities[(unsigned char)c] : NULL;
+    unsigned char at = (unsigned char)c;
+    return at <= '>' ? entities[at] : NULL;
 }
 
 const char *spout_xhtml_escape(const char *text)

@@ -26,11 +26,11 @@ static uint64_t first_bytes(const char *text, size_t len)
 
 static void add_expression(spi_router *router, const spi_pattern *pattern)
 {
-    const char all[8] = { -1, -1, -1, -1, -1, -1, -1, -1 };
+    static const char all[] = "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF";
     size_t len = pattern->plain ? 0 : pattern->prefix_len;
     router->expressions[router->expression_count++] = (spi_candidate){
         .first = first_bytes(pattern->prefix, len),
-        .mask = first_bytes(all, len < sizeof all ? len : sizeof all),
+        .mask = first_bytes(all, len),
         .route = router->count,
     };
 }
