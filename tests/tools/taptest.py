@@ -1,6 +1,7 @@
 """Runs the unittest cases of a module and prints TAP, so that each counts as a test of its own."""
 
 import os
+import signal
 import sys
 import unittest
 
@@ -50,7 +51,15 @@ class TapResult(unittest.TestResult):
         print(f"ok {self.number} - {test.id()} # SKIP {reason}")
 
 
+def heed_signals():
+    """What runs in the background, or under nohup, ignores some of them, and so would all that tests start."""
+    for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
 def main():
+    heed_signals()
     suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
     print(f"1..{suite.countTestCases()}", flush=True)
     result = TapResult()
