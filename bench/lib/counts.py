@@ -1,5 +1,6 @@
 """What doesn't depend on the clock: user-space instructions and system calls of a request."""
 
+import collections
 import concurrent.futures
 import copy
 import glob
@@ -13,8 +14,25 @@ from .measure import Load
 from .servers import descendants
 
 
-def callgrind(bench, server, workload, requests):
-    """Of a copy of the server that answers so many: how many they were, and the instructions of all its processes.
+def total(paths):
+    """All instructions of callgrind's files."""
+    counts = [re.search(r"^(?:summary|totals): (\d+)", open(path).read(), re.M) for path in paths]
+    return collections.Counter(total=sum(int(count[1]) for count in counts if count))
+
+
+def by_function(paths):
+    """What each function takes by itself; its library stands beside one whose name isn't known."""
+    costs = collections.Counter()
+    for path in paths:
+        text = subprocess.run(["callgrind_annotate", "--threshold=100", "--auto=no", "--show-percs=no", path],
+                              capture_output=True, text=True, check=True).stdout
+        for count, name, library in re.findall(r"^\s*([\d,]+)\s+\S+:([\w.@']+)(?: \[\S*/(\S+)\])?$", text, re.M):
+            costs[f"{name} {library}" if name.startswith("0x") else name] += int(count.replace(",", ""))
+    return costs
+
+
+def callgrind(bench, server, workload, requests, read):
+    """Of a copy of the server that answers so many: how many they were, and what `read` finds in its processes' files.
     On one connection: how many others are ready at the same time would be chance."""
     with tempfile.TemporaryDirectory(dir=bench.folder) as folder:
         out = os.path.join(folder, "callgrind.")
@@ -28,16 +46,19 @@ def callgrind(bench, server, workload, requests):
                 load.tell("close")
         finally:
             server.stop()
-        totals = [re.search(r"^(?:summary|totals): (\d+)", open(path).read(), re.M) for path in glob.glob(out + "*")]
-        return answers, sum(int(total[1]) for total in totals if total)
+        return answers, read(glob.glob(out + "*"))
+
+
+def of_a_request(bench, server, workload, read):
+    """From the difference between few and many."""
+    few = workload.samples // 10 + 8
+    answers, before = callgrind(bench, server, workload, few, read)
+    more_answers, after = callgrind(bench, server, workload, few + workload.samples, read)
+    return {name: (count - before[name]) / (more_answers - answers) for name, count in after.items()}
 
 
 def instructions(bench, server, workload):
-    """For each request, from the difference between few and many."""
-    few = workload.samples // 10 + 8
-    answers, before = callgrind(bench, server, workload, few)
-    more_answers, after = callgrind(bench, server, workload, few + workload.samples)
-    return (after - before) / (more_answers - answers)
+    return of_a_request(bench, server, workload, total)["total"]
 
 
 def attach_strace(pids, out):

@@ -19,6 +19,7 @@ import unittest
 import taptest
 
 BENCH = os.path.join(taptest.ROOT, "bench", "run")
+INSTRUCTIONS = os.path.join(taptest.ROOT, "bench", "instructions")
 run = importlib.machinery.SourceFileLoader("bench_run", BENCH).load_module()
 measure, counts = run.measure, run.counts
 
@@ -195,6 +196,24 @@ class Run(unittest.TestCase):
         self.assertEqual(done.returncode, 0 if all(bound["holds"] for bound in hard) else 1, done.stdout + done.stderr)
         self.assertTrue(hard[0]["holds"], results["system_calls"])
         self.assertGreater(results["instructions"]["plaintext"]["waterspout"], 0)
+
+    def test_instructions(self):
+        """A profile accounts for the whole count."""
+        if is_sanitized() or not shutil.which("valgrind"):
+            self.skipTest("needs a release build and valgrind")
+        counted, listed = [subprocess.run([INSTRUCTIONS, f"--build={BUILD}", "plaintext", *options], capture_output=True,
+                                          text=True, check=True, timeout=100).stdout.splitlines()
+                           for options in ([], ["--profile=3"])]
+        figures = [float(line.split()[0]) for line in listed]
+        self.assertEqual([(len(counted), counted[0].split()[1]), len(listed)], [(1, "plaintext"), 4])
+        self.assertLess(abs(float(counted[0].split()[0]) / figures[0] - 1), 0.01)
+        self.assertTrue(figures[0] > figures[1] >= figures[2] >= figures[3] > 0, listed)
+
+    def test_instructions_of_nothing(self):
+        for option, word in ("plaintexts", "plaintexts"), (f"--build={self.out}", self.out):
+            done = subprocess.run([INSTRUCTIONS, option], capture_output=True, text=True, timeout=100)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn(word, done.stderr)
 
     def test_missing_tool(self):
         os.symlink(shutil.which("openssl"), os.path.join(self.out, "openssl"))
