@@ -22,9 +22,10 @@ static int tear_down(void **state)
     return rmdir(folder);
 }
 
-static bool has_ipv6(void)
+/* Where IPv6 is switched off, `::` may still be bound, though nothing else. */
+static bool has_ipv6(struct in6_addr bound)
 {
-    struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+    struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_addr = bound };
     int fd = socket(AF_INET6, SOCK_STREAM, 0);
     bool has = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
     if (fd >= 0)
@@ -65,7 +66,7 @@ static void test_ipv6(void **state)
     (void)state;
     spout_listener listener;
     char name[64];
-    if (!has_ipv6())
+    if (!has_ipv6(in6addr_loopback))
         skip();
     assert_int_equal(
         spout_bind_sockets(&(spout_listen_options){ .address = "::1" }, &listener, 1), 1);
@@ -78,11 +79,11 @@ static void test_ipv6(void **state)
     close_all(&listener, 1);
 }
 
-static void check_families(const char *address)
+static void check_families(const char *address, struct in6_addr bound)
 {
     spout_listener listeners[4];
     int count = spout_bind_sockets(&(spout_listen_options){ .address = address }, listeners, 4);
-    assert_int_equal(count, has_ipv6() ? 2 : 1);
+    assert_int_equal(count, has_ipv6(bound) ? 2 : 1);
     for (int i = 1; i < count; i++)
         assert_int_equal(listeners[i].port, listeners[0].port);
     close(kit_connect(listeners[0].port));
@@ -92,9 +93,9 @@ static void check_families(const char *address)
 static void test_one_port_for_all_families(void **state)
 {
     (void)state;
-    check_families("localhost");
-    check_families("");
-    check_families(NULL);
+    check_families("localhost", in6addr_loopback);
+    check_families("", in6addr_any);
+    check_families(NULL, in6addr_any);
     spout_listener listeners[1];
     assert_int_equal(spout_bind_sockets(NULL, listeners, 1), 1);
     close_all(listeners, 1);
