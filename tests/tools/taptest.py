@@ -1,6 +1,7 @@
 """Runs the unittest cases of a module and prints TAP, so that each counts as a test of its own."""
 
 import os
+import resource
 import signal
 import sys
 import unittest
@@ -56,6 +57,15 @@ def heed_signals():
     for number in signal.SIGHUP, signal.SIGINT, signal.SIGQUIT:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def allow_descriptors(count):
+    """To this program and what it starts. Returns how many there may be: `count`, or fewer."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most
 
 
 def main():
