@@ -183,12 +183,10 @@ static void report_end(const spi_task *task, int result)
     metrics->task(metrics->self, task->name, event, task->loop->now_ms - task->born_ms);
 }
 
-/* The function has returned; `then`, if there is one, begins without what it has left. */
+/* The function has returned: `then` begins without what it has left. */
 __attribute__((noinline)) static void settle_function(spi_task *task)
 {
     call_deferred(task, &task->outermost);
-    if (!task->then)
-        return;
     task->shields = 0;
     task->deadline_ms = SPI_NEVER;
 }
@@ -217,10 +215,12 @@ __attribute__((noinline)) static void free_memory(spout_loop *loop, spi_task *ta
     task->context.holds_memory = false;
 }
 
-/* Cleared first: an abort in there is an end as well. */
+/* `then` is cleared first: an abort in there is an end as well. */
 static int go_on(spi_task *task, int result)
 {
     spi_task_then *then = task->then;
+    if (task->unsettled)
+        settle_function(task);
     task->then = NULL;
     return then(task->arg, result);
 }
@@ -229,8 +229,6 @@ static int go_on(spi_task *task, int result)
 static void conclude(spi_task *task, int result)
 {
     spout_loop *loop = task->loop;
-    if (task->unsettled)
-        settle_function(task);
     if (task->then)
         result = go_on(task, result);
     if (task->unsettled)
