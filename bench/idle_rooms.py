@@ -15,7 +15,6 @@ import base64
 import json
 import os
 import re
-import resource
 import select
 import signal
 import socket
@@ -24,6 +23,11 @@ import subprocess
 import sys
 import tempfile
 import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "tools"))
+
+from taptest import allow_descriptors  # noqa: E402
 
 PATIENCE_S = 60  # without any progress
 PER_SOURCE = 10000  # clients that share a loopback address, so that ports don't run short
@@ -267,12 +271,6 @@ def parse_arguments():
     parser.add_argument("--rooms", type=int, default=100)
     parser.add_argument("--limit", type=int, default=2048, metavar="BYTES", help="a client must cost less; 0: no limit")
     return parser.parse_args()
-
-
-def allow_descriptors(count):
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < count:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(count, hard) if hard != resource.RLIM_INFINITY else count, hard))
 
 
 def main():
