@@ -190,9 +190,9 @@ void spi_metrics_start(spout_loop *loop, const spout_metrics *metrics);
 enum { SPI_EVENTS_A_TURN = 256 };
 
 struct spout_loop {
-    const spout_metrics *metrics; /* first, for spi_loop_metrics; NULL: nobody counts */
-    spi_list ready;               /* next turn's */
-    spi_list running;             /* the rest of this turn's */
+    spi_loop_front front;
+    spi_list ready;   /* next turn's */
+    spi_list running; /* the rest of this turn's */
     spi_task *current;
     spi_task *dead; /* has ended, and left its stack */
     spi_task root;  /* the loop's own context; only what a switch needs is set */
@@ -218,6 +218,7 @@ struct spout_loop {
     spi_timeout_class *timeout_classes;
     spi_list call_timers, periodics;
     spi_list hooks;
+    void (*after_events)(spout_loop *loop); /* NULL in most turns */
 
     const spout_backend *backend;
     void *backend_self;
@@ -244,20 +245,20 @@ struct spout_loop {
     } slots[SPI_SLOT_COUNT];
 };
 
-_Static_assert(offsetof(spout_loop, metrics) == 0, "spi_loop_metrics looks there");
+_Static_assert(offsetof(spout_loop, front) == 0, "spi_loop_front_of looks there");
 
 extern _Thread_local spout_loop *spi_loop_of_thread __attribute__((tls_model("initial-exec")));
 
 static inline void spi_count(const spout_loop *of, const char *name, int64_t delta)
 {
-    if (of->metrics && delta != 0)
-        of->metrics->count(of->metrics->self, name, delta);
+    if (of->front.metrics && delta != 0)
+        of->front.metrics->count(of->front.metrics->self, name, delta);
 }
 
 static inline void spi_observe(const spout_loop *of, const char *name, int64_t value)
 {
-    if (of->metrics)
-        of->metrics->observe(of->metrics->self, name, value);
+    if (of->front.metrics)
+        of->front.metrics->observe(of->front.metrics->self, name, value);
 }
 
 /* Saturating: delays may be anything, negative ones are 0. */

@@ -61,6 +61,11 @@ void spi_turn_hook_remove(spi_turn_hook *hook)
     spi_list_remove(&hook->node);
 }
 
+void spi_loop_after_events(spout_loop *loop, void (*fn)(spout_loop *))
+{
+    loop->after_events = fn;
+}
+
 void *spi_loop_slot_get(spout_loop *loop, spi_loop_slot slot)
 {
     return loop->slots[slot].value;
@@ -204,7 +209,7 @@ static int wait_for_events(spout_loop *loop, int64_t timeout_ms)
 /* The clock was read after the wait before: what it shows more now, the turn has worked. */
 static void report_turn(spout_loop *loop)
 {
-    if (!loop->metrics)
+    if (!loop->front.metrics)
         return;
     spi_count(loop, "turns", 1);
     spi_observe(loop, "turn_ms", spi_loop_now_exact(loop) - loop->now_ms);
@@ -235,14 +240,17 @@ static inline void wait_and_dispatch_straight(spout_loop *loop, int64_t until_ms
     int count = spi_epoll_wait(epoll, until_ms - loop->now_ms, SPI_EVENTS_A_TURN);
     check_wait(count);
     read_system_clocks(loop);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        loop->front.events_left = count - i - 1;
         spi_watch_dispatch(
             loop, epoll->events[i].data.fd, spi_epoll_translate(epoll->events[i].events));
+    }
 }
 
 static spi_epoll *straight_epoll(const spout_loop *loop)
 {
-    bool is_straight = loop->backend == &spi_backend_epoll && loop->clock_is_real && !loop->metrics;
+    bool is_straight = loop->backend == &spi_backend_epoll && loop->clock_is_real &&
+                       !loop->front.metrics;
     return is_straight ? loop->backend_self : NULL;
 }
 
@@ -261,6 +269,13 @@ static struct spi_epoll *straight_epoll(const spout_loop *loop)
 
 #endif
 
+__attribute__((noinline)) static void run_after_events(spout_loop *loop)
+{
+    void (*fn)(spout_loop *) = loop->after_events;
+    loop->after_events = NULL;
+    fn(loop);
+}
+
 /* Waits until `max_ms` of the loop's clock at most. */
 static void turn(spout_loop *loop, int64_t max_ms)
 {
@@ -272,6 +287,8 @@ static void turn(spout_loop *loop, int64_t max_ms)
         wait_and_dispatch_straight(loop, until_ms);
     else
         wait_and_dispatch(loop, until_ms);
+    if (loop->after_events)
+        run_after_events(loop);
     spi_task_reap_if_any(loop);
     loop->turning = false;
 }

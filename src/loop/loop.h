@@ -75,6 +75,10 @@ struct spi_turn_hook {
 void spi_turn_hook_add(spout_loop *loop, spi_turn_hook *hook, void (*fn)(spi_turn_hook *));
 void spi_turn_hook_remove(spi_turn_hook *hook);
 
+/* `fn` is called once, when this turn's descriptors have all been dispatched and before anything else
+   is. There is one such function at a time; outside of the dispatch there is no use for it. */
+void spi_loop_after_events(spout_loop *loop, void (*fn)(spout_loop *loop));
+
 /* What an upper floor keeps on the loop; `destroy` is called when the loop is freed, highest slot
    first. */
 typedef enum spi_loop_slot {
@@ -104,12 +108,29 @@ int64_t spi_monotonic_ns(void);                   /* read now */
 int64_t spi_loop_wall_us(const spout_loop *loop); /* wall clock, read once a turn */
 uint64_t spi_loop_random(spout_loop *loop);       /* 64 bits of the loop's random source */
 
+/* What a loop begins with: all that upper floors ask for each request, and so in line. */
+typedef struct spi_loop_front {
+    const spout_metrics *metrics; /* NULL: nobody counts */
+    int events_left;
+} spi_loop_front;
+
+static inline const spi_loop_front *spi_loop_front_of(const spout_loop *of)
+{
+    return (const spi_loop_front *)(const void *)of;
+}
+
+/* How many descriptors may still be dispatched in this turn, after the one that is. */
+static inline int spi_loop_events_left(const spout_loop *of)
+{
+    return spi_loop_front_of(of)->events_left;
+}
+
 /* Where upper floors report their own counts, values and tasks, under names that they list in their
    public headers. NULL: nobody counts, which is all that has to be asked; no function of the table
-   is NULL. Only on the loop's thread. Inline: it is asked for each request. */
+   is NULL. Only on the loop's thread. */
 static inline const spout_metrics *spi_loop_metrics(const spout_loop *of)
 {
-    return *(const spout_metrics *const *)(const void *)of;
+    return spi_loop_front_of(of)->metrics;
 }
 
 static inline void spi_loop_count(const spout_loop *of, const char *name, int64_t delta)

@@ -30,5 +30,5 @@ void spi_metrics_start(spout_loop *loop, const spout_metrics *metrics)
         table->task = ignore_task;
     if (!table->request)
         table->request = ignore_request;
-    loop->metrics = table;
+    loop->front.metrics = table;
 }

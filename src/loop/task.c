@@ -174,7 +174,7 @@ void spout_defer(spout_callback *fn, void *arg)
 
 static void report_end(const spi_task *task, int result)
 {
-    const spout_metrics *metrics = task->loop->metrics;
+    const spout_metrics *metrics = task->loop->front.metrics;
     if (!metrics)
         return;
     spout_task_event event = SPOUT_TASK_ENDED;
@@ -366,7 +366,7 @@ static spi_task *place(spi_stack *stack)
 
 __attribute__((noinline)) static void report_start(spi_task *task)
 {
-    const spout_metrics *metrics = task->loop->metrics;
+    const spout_metrics *metrics = task->loop->front.metrics;
     task->unsettled = true;
     task->born_ms = task->loop->now_ms;
     metrics->task(metrics->self, task->name, SPOUT_TASK_STARTED, 0);
@@ -391,7 +391,7 @@ static inline void set_up(spout_loop *loop, spi_task *task, const spi_task_birth
         task->ended = birth->ended;
         task->owner = birth->owner;
     }
-    if (loop->metrics)
+    if (loop->front.metrics)
         report_start(task);
 }
 

@@ -67,8 +67,10 @@ int spi_watches_wait(spout_loop *loop, int64_t timeout_ms)
 
 void spi_watches_dispatch(spout_loop *loop, int count)
 {
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        loop->front.events_left = count - i - 1;
         spi_watch_dispatch(loop, loop->events[i].fd, loop->events[i].events);
+    }
 }
 
 struct spout_watch {

@@ -212,6 +212,75 @@ static void the_public_watch_may_stop_itself(void **state)
     assert_non_null(spout_watch_start(a.fd, SPOUT_READABLE, stop_yourself, &a));
 }
 
+/* How far the turn was: the events that were left at each call, and what came behind them. */
+static struct {
+    int left[2], events, after, after_events_seen, ready, after_seen;
+    spi_ready next;
+} course;
+
+static void count_event(end *self)
+{
+    (void)self;
+    course.left[course.events++] = spi_loop_events_left(loop);
+}
+
+static void count_after(spout_loop *of)
+{
+    assert_ptr_equal(of, loop);
+    course.after++;
+    course.after_events_seen = course.events;
+}
+
+static void count_ready(spi_ready *ready)
+{
+    (void)ready;
+    course.ready++;
+    course.after_seen = course.after;
+}
+
+static void count_event_and_what_follows(end *self)
+{
+    if (course.events == 0) {
+        spi_ready_schedule(loop, &course.next);
+        spi_loop_after_events(loop, count_after);
+    }
+    count_event(self);
+}
+
+static void events_tell_how_many_are_left(void **state)
+{
+    (void)state;
+    memset(&course, 0, sizeof course);
+    a.then = b.then = count_event;
+    watch(&a, SPOUT_WRITABLE);
+    watch(&b, SPOUT_WRITABLE);
+    spout_loop_run_once(loop, 1000);
+    assert_int_equal(course.events, 2);
+    assert_int_equal(course.left[0], 1);
+    assert_int_equal(course.left[1], 0);
+    assert_int_equal(spi_loop_events_left(loop), 0);
+}
+
+static void what_is_due_after_the_events_comes_before_all_else(void **state)
+{
+    (void)state;
+    memset(&course, 0, sizeof course);
+    spi_ready_init(&course.next, count_ready);
+    a.then = b.then = count_event_and_what_follows;
+    watch(&a, SPOUT_WRITABLE);
+    watch(&b, SPOUT_WRITABLE);
+    spout_loop_run_once(loop, 1000);
+    assert_int_equal(course.after, 1);
+    assert_int_equal(course.after_events_seen, 2);
+    assert_int_equal(course.ready, 0);
+    spi_watch_stop(loop, &a.watch);
+    spi_watch_stop(loop, &b.watch);
+    spout_loop_run_once(loop, 0);
+    assert_int_equal(course.ready, 1);
+    assert_int_equal(course.after_seen, 1);
+    assert_int_equal(course.after, 1);
+}
+
 #define paired(name) cmocka_unit_test_setup_teardown(name, set_up_pair, tear_down_pair)
 
 int main(void)
@@ -226,6 +295,8 @@ int main(void)
         paired(bad_use_is_an_error),
         paired(many_descriptors_all_get_their_turn),
         paired(the_public_watch_may_stop_itself),
+        paired(events_tell_how_many_are_left),
+        paired(what_is_due_after_the_events_comes_before_all_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
