@@ -3,6 +3,7 @@
 #include <spout/resolver.h>
 
 #include "base/memory.h"
+#include "base/ticks.h"
 #include "net/output.h"
 
 static const spi_transport_limits default_limits = {
@@ -30,7 +31,7 @@ static void destroy_net(void *value)
     spi_turn_hook_remove(&net->flush_hook);
     spi_unpoison(net->receive, SPI_RECEIVE_SIZE + 1);
     spi_free(net->receive);
-    spi_free(net->gather);
+    spi_free(net->gather_start);
     spi_free(net->tls);
     spi_free(net);
 }
@@ -62,7 +63,8 @@ spi_net *spi_net_get(spout_loop *loop)
     net->loop = loop;
     net->receive = spi_malloc(SPI_RECEIVE_SIZE + 1);
     spi_poison(net->receive, SPI_RECEIVE_SIZE + 1);
-    net->gather = spi_malloc(SPI_GATHER_SIZE);
+    net->gather = net->gather_start = spi_malloc(SPI_HELD_SIZE + SPI_GATHER_SIZE);
+    net->quick_ticks = spi_ticks_of_20us();
     spi_list_init(&net->owned);
     spi_list_init(&net->lookups);
     spi_list_init(&net->flush_hook.node);

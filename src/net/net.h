@@ -12,18 +12,33 @@
 enum {
     SPI_RECEIVE_SIZE = 64 * 1024,
     SPI_GATHER_SIZE = 64 * 1024,
-    SPI_LARGE_WRITE = 16 * 1024 /* from here on a copy costs more than it saves */
+    SPI_LARGE_WRITE = 16 * 1024, /* from here on a copy costs more than it saves */
+    SPI_HELD_MOST = 8,
+    SPI_HELD_BYTES = 4 * 1024, /* of each of them */
+    SPI_HELD_SIZE = SPI_HELD_MOST * SPI_HELD_BYTES
 };
+
+/* Output of an event that is over, in the gather buffer before what is gathered now. */
+typedef struct spi_held {
+    spout_transport *owner;
+    const char *data;
+    size_t len;
+} spi_held;
 
 typedef struct spi_tls_shared spi_tls_shared;
 
 typedef struct spi_net {
     spout_loop *loop;
     char *receive; /* and one byte more; poisoned while nobody may read it */
-    char *gather;
+    char *gather;  /* room for SPI_GATHER_SIZE behind what is held */
     size_t gather_len;
-    spout_transport *gather_owner;  /* one that has no queue */
-    spout_transport *current;       /* being dispatched; NULL once a callback has ended it */
+    spout_transport *gather_owner; /* one that has no queue */
+    char *gather_start;
+    spi_held held[SPI_HELD_MOST];
+    int held_count;
+    uint64_t left_at_ticks;   /* when the event before was over, and its output gone or held */
+    uint64_t quick_ticks;     /* what takes longer holds nothing back; 0: nothing is held */
+    spout_transport *current; /* being dispatched; NULL once a callback has ended it */
     struct spi_acceptor *accepting; /* the same for the acceptor that hands connections over */
     spi_turn_hook flush_hook;       /* in its place while something waits for the turn's end */
     spi_transport_limits limits;
@@ -51,6 +66,22 @@ void spi_net_disown(spi_net_owned *owned);
 /* Sends what the gather buffer holds at the end of the turn. What a transport gathers while it is dispatched goes out when
    that is over, and needs nothing more. */
 void spi_net_flush_later(spi_net *net);
+
+/*
+ * Quick replies leave together. The event of `transport`, which owns what is gathered, is over, and
+ * others of this turn follow: its output waits for theirs if it is small and the event was quick, and
+ * goes out with that of up to eight, or when an event is slow, when it is written to again, ended or
+ * moved, and in any case when the turn's events are over. For whoever uses the transport it counts as
+ * sent.
+ */
+void spi_net_leave(spi_net *net, spout_transport *transport);
+void spi_net_send_held(spi_net *net);
+
+static inline void spi_net_let_out(const spout_transport *transport)
+{
+    if (transport->held)
+        spi_net_send_held(transport->net);
+}
 
 /*
  * The transport is of no use any more: closes the descriptor, drops the output, and calls on_lost

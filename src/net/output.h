@@ -72,7 +72,7 @@ void spi_output_on_linger_timeout(spi_timeout *timeout);
 
 /* The gathered bytes of anything but a plain socket, and what such a socket has refused. */
 void spi_net_send_gathered(spout_transport *owner, size_t len, bool more);
-void spi_net_queue_gathered(spout_transport *owner, size_t len, ssize_t sent);
+void spi_net_queue_gathered(spout_transport *owner, const char *data, size_t len, ssize_t sent);
 
 /* Sends what the gather buffer holds; the rest goes to its owner's queue. `more`: a file follows at
    once. */
@@ -90,7 +90,7 @@ static inline void spi_net_flush(spi_net *net, bool more)
     }
     ssize_t sent = send(owner->fd, net->gather, len, MSG_NOSIGNAL);
     if (sent != (ssize_t)len)
-        spi_net_queue_gathered(owner, len, sent);
+        spi_net_queue_gathered(owner, net->gather, len, sent);
 }
 
 #endif

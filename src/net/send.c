@@ -17,6 +17,7 @@ static int closed_error(void)
 
 static int check_writable(const spout_transport *transport)
 {
+    spi_net_let_out(transport);
     if (!spi_transport_is_writable(transport))
         return closed_error();
     if (transport->output && transport->output->memory_bytes >= transport->net->limits.max_pending)
@@ -54,14 +55,15 @@ __attribute__((noinline)) void spi_net_send_gathered(spout_transport *owner, siz
 }
 
 __attribute__((noinline)) void spi_net_queue_gathered(
-    spout_transport *owner, size_t len, ssize_t sent)
+    spout_transport *owner, const char *data, size_t len, ssize_t sent)
 {
-    struct iovec piece = { owner->net->gather, len };
+    struct iovec piece = { (void *)(uintptr_t)data, len };
     queue_rest(owner, &piece, 1, sent < 0 && errno == EINTR ? 0 : sent);
 }
 
 void spi_transport_flush(spout_transport *transport)
 {
+    spi_net_let_out(transport);
     if (!transport->closed && transport->net->gather_owner == transport)
         spi_net_flush(transport->net, false);
 }

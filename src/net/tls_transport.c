@@ -714,6 +714,7 @@ int spi_tls_wrap(spout_transport *transport, spout_tls *tls, const spi_tls_wrap_
     static const spi_tls_wrap_options defaults = { 0 };
     if (!options)
         options = &defaults;
+    spi_net_let_out(transport);
     if (!spi_transport_is_plain(transport->ops) || transport->closed || transport->closing ||
         transport->eof || transport->shut || spi_transport_pending(transport) > 0)
         return spout_error_set(SPOUT_ESTATE,

@@ -72,6 +72,7 @@ void spi_transport_lose(spout_transport *transport, int code, int errnum, const 
 {
     if (transport->closed)
         return;
+    spi_net_let_out(transport);
     drop_gathered(transport);
     close_descriptor(transport);
     spi_output *output = spi_output_need(transport);
@@ -235,8 +236,11 @@ static void check_hangup(spout_transport *transport)
 __attribute__((noinline)) static void handle(spout_transport *transport, unsigned events)
 {
     spi_net *net = transport->net;
-    if (transport->ops->prepare && !transport->ops->prepare(transport, events))
-        return;
+    if (transport->ops->prepare) {
+        spi_net_send_held(net); /* before the work of a handshake */
+        if (!transport->ops->prepare(transport, events))
+            return;
+    }
     if (net->current != transport || transport->closed)
         return;
     bool wanted = wants_input(transport), received = false;
@@ -283,7 +287,11 @@ static void dispatch(spout_transport *transport, unsigned events)
         return;
     }
     net->current = NULL;
-    if (net->gather_owner == transport)
+    if (net->gather_owner != transport)
+        return;
+    if (spi_loop_events_left(transport->loop) > 0)
+        spi_net_leave(net, transport);
+    else
         spi_net_flush(net, false);
 }
 
@@ -370,6 +378,7 @@ void spi_transport_abort(spout_transport *transport)
         return;
     if (transport->net->current == transport)
         transport->net->current = NULL;
+    spi_net_let_out(transport);
     bool pending = drop_gathered(transport) || spi_output_waits(transport);
     if (!transport->closed) {
         if (pending)
@@ -389,6 +398,7 @@ static void let_go(spout_transport *transport)
 {
     if (transport->net->current == transport)
         transport->net->current = NULL;
+    spi_net_let_out(transport);
     drop_gathered(transport);
     if (transport->watch.fd >= 0)
         spi_watch_stop(transport->loop, &transport->watch);

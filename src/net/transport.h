@@ -105,8 +105,9 @@ struct spout_transport {
             bool fin : 1;     /* the peer has been told so */
             bool pressed : 1; /* the high mark was passed: on_drain is owed */
             bool hung : 1; /* hung up, which changes nothing yet: watch only for what is wanted */
+            bool held : 1; /* output of its event goes out with that of others */
         };
-        uint8_t state; /* all of these, so that several can be compared at once */
+        uint16_t state; /* all of these, so that several can be compared at once */
     };
 };
 _Static_assert(

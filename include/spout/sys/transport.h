@@ -6,8 +6,9 @@
  * Bytes are received into one buffer that belongs to the loop: on_data must use or copy all of them
  * before it returns. Output goes out at once where it can; the rest waits in a queue that exists
  * only meanwhile. Small pieces that are written in one go are gathered and sent together: when the
- * callback returns, when another transport writes, or at the end of the turn. Nothing here
- * suspends. Weaker promise than the rest of the API: it may change with any 0.x.
+ * callback returns (with those of a few others, if all of them are quick), when another transport
+ * writes, or at the end of the turn. Nothing here suspends. Weaker promise than the rest of the API:
+ * it may change with any 0.x.
  */
 #ifndef SPOUT_SYS_TRANSPORT_H
 #define SPOUT_SYS_TRANSPORT_H
