@@ -277,7 +277,7 @@ __attribute__((noinline)) static void run_after_events(spout_loop *loop)
 }
 
 /* Waits until `max_ms` of the loop's clock at most. */
-static void turn(spout_loop *loop, int64_t max_ms)
+static inline void turn(spout_loop *loop, int64_t max_ms)
 {
     loop->turning = true;
     int64_t until_ms = has_work(loop) ? work(loop) : loop->due_ms;
