@@ -77,6 +77,13 @@ void spi_net_flush_later(spi_net *net);
 void spi_net_leave(spi_net *net, spout_transport *transport);
 void spi_net_send_held(spi_net *net);
 
+/* False: what is gathered is sent at once, and that is all. */
+static inline bool spi_net_may_leave(const spi_net *net, const spout_transport *transport)
+{
+    return spi_loop_events_left(net->loop) > 0 &&
+           (transport->ops == &spi_transport_plain || net->held_count > 0);
+}
+
 static inline void spi_net_let_out(const spout_transport *transport)
 {
     if (transport->held)

@@ -80,6 +80,30 @@ static const spi_transport_ops *below(const spout_transport *transport)
     return spi_transport_plain_on(transport->loop);
 }
 
+/* Both without a detour if nobody measures, as for plain transports. */
+static inline ssize_t read_below(spout_transport *transport, void *out, size_t len)
+{
+    const spi_transport_ops *ops = below(transport);
+    if (ops == &spi_transport_plain) {
+        ssize_t got = recv(transport->fd, out, len, 0);
+        if (got >= 0 || errno != EINTR)
+            return got;
+    }
+    return ops->read(transport, out, len);
+}
+
+static inline ssize_t write_below(
+    spout_transport *transport, const void *data, size_t len, bool more)
+{
+    const spi_transport_ops *ops = below(transport);
+    if (ops == &spi_transport_plain && !more) {
+        ssize_t sent = send(transport->fd, data, len, MSG_NOSIGNAL);
+        if (sent >= 0 || errno != EINTR)
+            return sent;
+    }
+    return ops->write(transport, &(struct iovec){ (void *)(uintptr_t)data, len }, 1, more);
+}
+
 bool spi_transport_is_tls(const spout_transport *transport)
 {
     return transport->ops && transport->ops->read == tls_ops.read;
@@ -120,8 +144,7 @@ static int send_out(tls_state *state, bool more)
     shared->out_len = 0;
     if (len == 0)
         return 0;
-    ssize_t sent = below(state->transport)
-                       ->write(state->transport, &(struct iovec){ shared->out, len }, 1, more);
+    ssize_t sent = write_below(state->transport, shared->out, len, more);
     if (sent < 0 && errno != EAGAIN)
         return -1;
     size_t gone = sent < 0 ? 0 : (size_t)sent;
@@ -149,7 +172,7 @@ static int bio_read_socket(tls_state *state, BIO *bio, char *out, int len)
     if (state->dry)
         errno = EAGAIN;
     else
-        got = below(state->transport)->read(state->transport, out, (size_t)len);
+        got = read_below(state->transport, out, (size_t)len);
     if (got < 0 && errno == EAGAIN)
         BIO_set_retry_read(bio);
     else if (got <= 0)
@@ -468,11 +491,10 @@ static ssize_t tls_read(spout_transport *transport, void *out, size_t len)
     tls_state *state = state_of(transport);
     spi_tls_shared *shared = transport->net->tls;
     if (!state->secure)
-        return below(transport)->read(transport, out, len);
+        return read_below(transport, out, len);
     if (state->ended || state->broken)
         return end_of_input(state);
-    ssize_t got = state->held ? 0
-                              : below(transport)->read(transport, shared->in, sizeof shared->in);
+    ssize_t got = state->held ? 0 : read_below(transport, shared->in, sizeof shared->in);
     if (got < 0)
         return -1;
     spi_tls_buffers_note_read(&state->buffers, &shared->keepers);
@@ -570,8 +592,7 @@ static ssize_t tls_write(spout_transport *transport, const struct iovec *iov, in
 static ssize_t tls_flush(spout_transport *transport)
 {
     tls_state *state = state_of(transport);
-    struct iovec rest = { spi_buffer_head(&state->wire), wire_len(state) };
-    ssize_t sent = below(transport)->write(transport, &rest, 1, false);
+    ssize_t sent = write_below(transport, spi_buffer_head(&state->wire), wire_len(state), false);
     if (sent <= 0)
         return sent;
     spi_buffer_consume(&state->wire, (size_t)sent);

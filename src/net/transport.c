@@ -289,7 +289,7 @@ static void dispatch(spout_transport *transport, unsigned events)
     net->current = NULL;
     if (net->gather_owner != transport)
         return;
-    if (spi_loop_events_left(transport->loop) > 0)
+    if (spi_net_may_leave(net, transport))
         spi_net_leave(net, transport);
     else
         spi_net_flush(net, false);
