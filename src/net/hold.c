@@ -13,7 +13,7 @@ static void after_events(spout_loop *loop)
 
 static bool may_be_held(const spi_net *net, const spout_transport *transport)
 {
-    return transport->ops == &spi_transport_plain && net->gather_len > 0 &&
+    return spi_transport_is_plain(transport->ops) && net->gather_len > 0 &&
            net->gather_len <= SPI_HELD_BYTES &&
            net->gather - net->gather_start <= SPI_HELD_SIZE - SPI_HELD_BYTES;
 }
@@ -50,9 +50,7 @@ void spi_net_send_held(spi_net *net)
     for (int i = 0; i < net->held_count; i++) {
         spi_held held = net->held[i];
         held.owner->held = false;
-        ssize_t sent = send(held.owner->fd, held.data, held.len, MSG_NOSIGNAL);
-        if (sent != (ssize_t)held.len)
-            spi_net_queue_gathered(held.owner, held.data, held.len, sent);
+        spi_net_send(held.owner, held.data, held.len, false);
     }
     net->held_count = 0;
     if (net->gather_len == 0)

@@ -81,7 +81,7 @@ void spi_net_send_held(spi_net *net);
 static inline bool spi_net_may_leave(const spi_net *net, const spout_transport *transport)
 {
     return spi_loop_events_left(net->loop) > 0 &&
-           (transport->ops == &spi_transport_plain || net->held_count > 0);
+           (spi_transport_is_plain(transport->ops) || net->held_count > 0);
 }
 
 static inline void spi_net_let_out(const spout_transport *transport)

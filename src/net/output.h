@@ -70,27 +70,31 @@ void spi_output_send_file(
 void spi_output_on_write_timeout(spi_timeout *timeout);
 void spi_output_on_linger_timeout(spi_timeout *timeout);
 
-/* The gathered bytes of anything but a plain socket, and what such a socket has refused. */
-void spi_net_send_gathered(spout_transport *owner, size_t len, bool more);
-void spi_net_queue_gathered(spout_transport *owner, const char *data, size_t len, ssize_t sent);
+/* The bytes of anything but a plain socket, and what such a socket has refused. */
+void spi_net_send_otherwise(spout_transport *owner, const char *data, size_t len, bool more);
+void spi_net_queue_rest(spout_transport *owner, const char *data, size_t len, ssize_t sent);
 
-/* Sends what the gather buffer holds; the rest goes to its owner's queue. `more`: a file follows at
-   once. */
+/* Of one that has no queue: what the system refuses begins it. `more`: a file follows at once. */
+static inline void spi_net_send(spout_transport *owner, const char *data, size_t len, bool more)
+{
+    if (owner->ops != &spi_transport_plain || more) {
+        spi_net_send_otherwise(owner, data, len, more);
+        return;
+    }
+    ssize_t sent = send(owner->fd, data, len, MSG_NOSIGNAL);
+    if (sent != (ssize_t)len)
+        spi_net_queue_rest(owner, data, len, sent);
+}
+
+/* Sends what the gather buffer holds. */
 static inline void spi_net_flush(spi_net *net, bool more)
 {
     spout_transport *owner = net->gather_owner;
     size_t len = net->gather_len;
     net->gather_owner = NULL;
     net->gather_len = 0;
-    if (!owner || len == 0)
-        return;
-    if (owner->ops != &spi_transport_plain || more) {
-        spi_net_send_gathered(owner, len, more);
-        return;
-    }
-    ssize_t sent = send(owner->fd, net->gather, len, MSG_NOSIGNAL);
-    if (sent != (ssize_t)len)
-        spi_net_queue_gathered(owner, net->gather, len, sent);
+    if (owner && len > 0)
+        spi_net_send(owner, net->gather, len, more);
 }
 
 #endif

@@ -48,13 +48,14 @@ static void send_pieces(spout_transport *transport, const struct iovec *iov, int
     queue_rest(transport, iov, count, transport->ops->write(transport, iov, count, more));
 }
 
-__attribute__((noinline)) void spi_net_send_gathered(spout_transport *owner, size_t len, bool more)
+__attribute__((noinline)) void spi_net_send_otherwise(
+    spout_transport *owner, const char *data, size_t len, bool more)
 {
-    struct iovec piece = { owner->net->gather, len };
+    struct iovec piece = { (void *)(uintptr_t)data, len };
     send_pieces(owner, &piece, 1, more);
 }
 
-__attribute__((noinline)) void spi_net_queue_gathered(
+__attribute__((noinline)) void spi_net_queue_rest(
     spout_transport *owner, const char *data, size_t len, ssize_t sent)
 {
     struct iovec piece = { (void *)(uintptr_t)data, len };

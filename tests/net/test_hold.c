@@ -514,6 +514,29 @@ static void test_replies_leave_before_the_next_turn(void **state)
     kit_until(loop, &was_soon);
 }
 
+static int64_t bytes_sent;
+
+static void add(void *self, const char *name, int64_t delta)
+{
+    (void)self;
+    if (strcmp(name, "net_sent_bytes") == 0)
+        bytes_sent += delta;
+}
+
+static void test_held_bytes_are_counted(void **state)
+{
+    (void)state;
+    spout_loop_free(loop);
+    loop = spout_loop_new(&(spout_loop_options){ .metrics = &(spout_metrics){ .count = add } });
+    spi_net_get(loop)->quick_ticks = UINT64_MAX;
+    bytes_sent = 0;
+    open_clients(4);
+    step = nobody_has_any;
+    ask_and_turn(4);
+    expect_answers(0, 4);
+    assert_int_equal(bytes_sent, 4 * 6);
+}
+
 static spi_transport_ops layer;
 
 static void test_only_plain_sockets_are_held(void **state)
@@ -593,6 +616,7 @@ int main(void)
         TEST(test_peer_that_is_gone),
         TEST(test_what_is_dispatched_last_is_no_transport),
         TEST(test_replies_leave_before_the_next_turn),
+        TEST(test_held_bytes_are_counted),
         TEST(test_only_plain_sockets_are_held),
         TEST(test_reply_comes_before_tls),
         TEST(test_handshake_lets_out_what_is_held),
