@@ -6,9 +6,28 @@
 
 enum { CACHE_LINE = 64 };
 
+/* An event is over. Returns whether it was quick, and those before; it took as long as it is since the
+   one before, unless it is the turn's first, which may have been waited for. */
+static bool note_event(spi_net *net, uint64_t now)
+{
+    spi_hold *hold = &net->hold;
+    uint64_t turn = spi_loop_turn(net->loop);
+    bool quick = now - hold->left_at_ticks < hold->quick_ticks;
+    if (!quick && turn == hold->left_in_turn)
+        hold->pause = SPI_HOLD_PAUSE;
+    hold->left_in_turn = turn;
+    if (hold->pause == 0)
+        return quick;
+    hold->pause--;
+    return false;
+}
+
+/* The last events may have been slow as well, or have left nothing to send. */
 static void after_events(spout_loop *loop)
 {
-    spi_net_send_held(spi_net_get(loop));
+    spi_net *net = spi_net_get(loop);
+    (void)note_event(net, spi_ticks());
+    spi_net_send_held(net);
 }
 
 static bool may_be_held(const spi_net *net, const spout_transport *transport)
@@ -18,12 +37,15 @@ static bool may_be_held(const spi_net *net, const spout_transport *transport)
            net->gather - net->gather_start <= SPI_HELD_SIZE - SPI_HELD_BYTES;
 }
 
-static void hold(spi_net *net, spout_transport *transport)
+static void hold_back(spi_net *net, spout_transport *transport)
 {
+    spi_hold *hold = &net->hold;
     size_t len = net->gather_len;
-    if (net->held_count == 0)
+    if (hold->count == 0)
         spi_loop_after_events(net->loop, after_events);
-    net->held[net->held_count++] = (spi_held){ transport, net->gather, len };
+    hold->of[hold->count].owner = transport;
+    hold->of[hold->count].data = net->gather;
+    hold->of[hold->count++].len = len;
     transport->held = true;
     net->gather += (len + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     net->gather_len = 0;
@@ -33,26 +55,27 @@ static void hold(spi_net *net, spout_transport *transport)
 __attribute__((noinline)) void spi_net_leave(spi_net *net, spout_transport *transport)
 {
     uint64_t now = spi_ticks();
-    if (now - net->left_at_ticks < net->quick_ticks && may_be_held(net, transport)) {
-        net->left_at_ticks = now;
-        hold(net, transport);
-        if (net->held_count < SPI_HELD_MOST)
+    if (note_event(net, now) && may_be_held(net, transport)) {
+        net->hold.left_at_ticks = now;
+        hold_back(net, transport);
+        if (net->hold.count < SPI_HELD_MOST)
             return;
     } else {
         spi_net_flush(net, false);
     }
     spi_net_send_held(net);
-    net->left_at_ticks = spi_ticks();
+    net->hold.left_at_ticks = spi_ticks();
 }
 
 void spi_net_send_held(spi_net *net)
 {
-    for (int i = 0; i < net->held_count; i++) {
-        spi_held held = net->held[i];
-        held.owner->held = false;
-        spi_net_send(held.owner, held.data, held.len, false);
+    spi_hold *hold = &net->hold;
+    for (int i = 0; i < hold->count; i++) {
+        spout_transport *owner = hold->of[i].owner;
+        owner->held = false;
+        spi_net_send(owner, hold->of[i].data, hold->of[i].len, false);
     }
-    net->held_count = 0;
+    hold->count = 0;
     if (net->gather_len == 0)
         net->gather = net->gather_start;
 }

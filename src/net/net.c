@@ -64,7 +64,7 @@ spi_net *spi_net_get(spout_loop *loop)
     net->receive = spi_malloc(SPI_RECEIVE_SIZE + 1);
     spi_poison(net->receive, SPI_RECEIVE_SIZE + 1);
     net->gather = net->gather_start = spi_malloc(SPI_HELD_SIZE + SPI_GATHER_SIZE);
-    net->quick_ticks = spi_ticks_of_20us();
+    net->hold.quick_ticks = spi_ticks_of_20us();
     spi_list_init(&net->owned);
     spi_list_init(&net->lookups);
     spi_list_init(&net->flush_hook.node);

@@ -15,15 +15,23 @@ enum {
     SPI_LARGE_WRITE = 16 * 1024, /* from here on a copy costs more than it saves */
     SPI_HELD_MOST = 8,
     SPI_HELD_BYTES = 4 * 1024, /* of each of them */
-    SPI_HELD_SIZE = SPI_HELD_MOST * SPI_HELD_BYTES
+    SPI_HELD_SIZE = SPI_HELD_MOST * SPI_HELD_BYTES,
+    SPI_HOLD_PAUSE = 256
 };
 
-/* Output of an event that is over, in the gather buffer before what is gathered now. */
-typedef struct spi_held {
-    spout_transport *owner;
-    const char *data;
-    size_t len;
-} spi_held;
+/* Output of events that are over, in the gather buffer before what is gathered now. */
+typedef struct spi_hold {
+    struct {
+        spout_transport *owner;
+        const char *data;
+        size_t len;
+    } of[SPI_HELD_MOST];
+    int count;
+    int pause;              /* so many events hold nothing back, since one was slow */
+    uint64_t left_at_ticks; /* when the event before was over, and its output gone or held */
+    uint64_t left_in_turn;
+    uint64_t quick_ticks; /* what takes longer is slow; 0: everything is */
+} spi_hold;
 
 typedef struct spi_tls_shared spi_tls_shared;
 
@@ -34,11 +42,8 @@ typedef struct spi_net {
     size_t gather_len;
     spout_transport *gather_owner; /* one that has no queue */
     char *gather_start;
-    spi_held held[SPI_HELD_MOST];
-    int held_count;
-    uint64_t left_at_ticks;   /* when the event before was over, and its output gone or held */
-    uint64_t quick_ticks;     /* what takes longer holds nothing back; 0: nothing is held */
-    spout_transport *current; /* being dispatched; NULL once a callback has ended it */
+    spi_hold hold;
+    spout_transport *current;       /* being dispatched; NULL once a callback has ended it */
     struct spi_acceptor *accepting; /* the same for the acceptor that hands connections over */
     spi_turn_hook flush_hook;       /* in its place while something waits for the turn's end */
     spi_transport_limits limits;
@@ -70,9 +75,9 @@ void spi_net_flush_later(spi_net *net);
 /*
  * Quick replies leave together. The event of `transport`, which owns what is gathered, is over, and
  * others of this turn follow: its output waits for theirs if it is small and the event was quick, and
- * goes out with that of up to eight, or when an event is slow, when it is written to again, ended or
- * moved, and in any case when the turn's events are over. For whoever uses the transport it counts as
- * sent.
+ * goes out with that of up to eight, or when an event was slow, when it is written to again, ended or
+ * moved, and in any case when the turn's events are over. A slow event makes those after it hold
+ * nothing back. For whoever uses the transport, what is held counts as sent.
  */
 void spi_net_leave(spi_net *net, spout_transport *transport);
 void spi_net_send_held(spi_net *net);
@@ -81,7 +86,7 @@ void spi_net_send_held(spi_net *net);
 static inline bool spi_net_may_leave(const spi_net *net, const spout_transport *transport)
 {
     return spi_loop_events_left(net->loop) > 0 &&
-           (spi_transport_is_plain(transport->ops) || net->held_count > 0);
+           (spi_transport_is_plain(transport->ops) || net->hold.count > 0);
 }
 
 static inline void spi_net_let_out(const spout_transport *transport)

@@ -16,6 +16,7 @@ typedef struct client {
 } client;
 
 static spout_loop *loop;
+static spi_hold *hold; /* the loop's */
 static client clients[MOST];
 static client *called[MOST]; /* in the order of their events */
 static int calls;
@@ -37,7 +38,8 @@ static int set_up(void **state)
 {
     (void)state;
     loop = kit_loop();
-    spi_net_get(loop)->quick_ticks = UINT64_MAX;
+    hold = &spi_net_get(loop)->hold;
+    hold->quick_ticks = UINT64_MAX;
     memset(clients, 0, sizeof clients);
     calls = 0;
     reply = "answer";
@@ -131,7 +133,7 @@ static void test_replies_of_a_turn_leave_together(void **state)
     ask_and_turn(5);
     for (int i = 0; i < 5; i++)
         expect_text(&clients[i], "answer");
-    assert_int_equal(spi_net_get(loop)->held_count, 0);
+    assert_int_equal(hold->count, 0);
 }
 
 static void test_turn_after_turn(void **state)
@@ -171,7 +173,7 @@ static void all_before_have_theirs(void)
 static void test_slow_events_hold_nothing_back(void **state)
 {
     (void)state;
-    spi_net_get(loop)->quick_ticks = 0;
+    hold->quick_ticks = 0;
     open_clients(4);
     step = all_before_have_theirs;
     ask_and_turn(4);
@@ -180,9 +182,11 @@ static void test_slow_events_hold_nothing_back(void **state)
 
 static void third_is_slow(void)
 {
-    expect_answers(0, calls > 3 ? 3 : 0);
-    expect_nothing(calls > 3 ? 3 : 0, calls);
-    spi_net_get(loop)->quick_ticks = calls == 3 ? 0 : UINT64_MAX;
+    hold->quick_ticks = calls == 3 ? 0 : UINT64_MAX;
+    if (calls <= 3)
+        expect_nothing(0, calls);
+    else
+        expect_answers(0, calls - 1);
 }
 
 static void test_slow_event_lets_out_what_is_held(void **state)
@@ -192,6 +196,53 @@ static void test_slow_event_lets_out_what_is_held(void **state)
     step = third_is_slow;
     ask_and_turn(6);
     expect_answers(0, 6);
+    assert_in_range(hold->pause, SPI_HOLD_PAUSE - 6, SPI_HOLD_PAUSE);
+}
+
+static void fifth_is_the_last_of_a_pause(void)
+{
+    int gone = calls <= 5 ? calls - 1 : 5;
+    expect_answers(0, gone);
+    expect_nothing(gone, calls);
+}
+
+static void test_a_pause_ends(void **state)
+{
+    (void)state;
+    hold->pause = 5;
+    open_clients(9);
+    step = fifth_is_the_last_of_a_pause;
+    ask_and_turn(9);
+    expect_answers(0, 9);
+    assert_int_equal(hold->pause, 0);
+}
+
+static void last_is_slow(void)
+{
+    hold->quick_ticks = calls == 3 ? 0 : UINT64_MAX;
+}
+
+static void test_slow_event_at_the_turns_end(void **state)
+{
+    (void)state;
+    open_clients(3);
+    step = last_is_slow;
+    ask_and_turn(3);
+    expect_answers(0, 3);
+    assert_in_range(hold->pause, 1, SPI_HOLD_PAUSE);
+}
+
+/* It came when it came. */
+static void test_first_event_of_a_turn_is_not_slow(void **state)
+{
+    (void)state;
+    open_clients(2);
+    for (int i = 0; i < 3; i++) {
+        hold->quick_ticks = 0;
+        calls = 0;
+        ask_and_turn(2);
+        assert_int_equal(hold->pause, 0);
+    }
 }
 
 static void reply_with(size_t len)
@@ -528,7 +579,8 @@ static void test_held_bytes_are_counted(void **state)
     (void)state;
     spout_loop_free(loop);
     loop = spout_loop_new(&(spout_loop_options){ .metrics = &(spout_metrics){ .count = add } });
-    spi_net_get(loop)->quick_ticks = UINT64_MAX;
+    hold = &spi_net_get(loop)->hold;
+    hold->quick_ticks = UINT64_MAX;
     bytes_sent = 0;
     open_clients(4);
     step = nobody_has_any;
@@ -539,17 +591,25 @@ static void test_held_bytes_are_counted(void **state)
 
 static spi_transport_ops layer;
 
+static void layer_comes_second(void)
+{
+    int gone = calls > 2 ? 2 : 0;
+    expect_answers(0, gone);
+    expect_nothing(gone, calls);
+}
+
 static void test_only_plain_sockets_are_held(void **state)
 {
     (void)state;
     layer = spi_transport_plain;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 5; i++) {
         int fds[2];
         kit_unix_pair(fds);
-        open_with(&clients[i], fds, &layer);
+        open_with(&clients[i], fds, i == 1 ? &layer : &spi_transport_plain);
     }
-    step = all_before_have_theirs;
-    ask_and_turn(3);
+    step = layer_comes_second;
+    ask_and_turn(5);
+    expect_answers(0, 5);
 }
 
 static spout_tls *tls;
@@ -605,6 +665,9 @@ int main(void)
         TEST(test_eight_are_enough),
         TEST(test_slow_events_hold_nothing_back),
         TEST(test_slow_event_lets_out_what_is_held),
+        TEST(test_a_pause_ends),
+        TEST(test_slow_event_at_the_turns_end),
+        TEST(test_first_event_of_a_turn_is_not_slow),
         TEST(test_large_replies_are_not_held),
         TEST(test_replies_as_large_as_may_be_held),
         TEST(test_letting_out_while_another_gathers),
