@@ -5,6 +5,7 @@
 #include "base/context.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/ticks.h"
 #include "loop/annotate.h"
 #include "loop/loop.h"
 #include "loop/stack.h"

@@ -240,6 +240,7 @@ static inline void wait_and_dispatch_straight(spout_loop *loop, int64_t until_ms
     int count = spi_epoll_wait(epoll, until_ms - loop->now_ms, SPI_EVENTS_A_TURN);
     check_wait(count);
     read_system_clocks(loop);
+    loop->front.events_since_ticks = spi_ticks();
     for (int i = 0; i < count; i++) {
         loop->front.events_left = count - i - 1;
         spi_watch_dispatch(

@@ -112,6 +112,7 @@ uint64_t spi_loop_random(spout_loop *loop);       /* 64 bits of the loop's rando
 typedef struct spi_loop_front {
     const spout_metrics *metrics; /* NULL: nobody counts */
     int events_left;
+    uint64_t events_since_ticks; /* when the turn's first was dispatched */
 } spi_loop_front;
 
 static inline const spi_loop_front *spi_loop_front_of(const spout_loop *of)

@@ -67,6 +67,7 @@ int spi_watches_wait(spout_loop *loop, int64_t timeout_ms)
 
 void spi_watches_dispatch(spout_loop *loop, int count)
 {
+    loop->front.events_since_ticks = spi_ticks();
     for (int i = 0; i < count; i++) {
         loop->front.events_left = count - i - 1;
         spi_watch_dispatch(loop, loop->events[i].fd, loop->events[i].events);

@@ -6,23 +6,18 @@
 
 enum { CACHE_LINE = 64 };
 
-/* An event is over. Returns whether it was quick, and those before; it took as long as it is since the
-   one before, unless it is the turn's first, which may have been waited for. */
+/* An event is over, or several that have left nothing to send. Returns whether it was quick, and those
+   before. */
 static bool note_event(spi_net *net, uint64_t now)
 {
-    spi_hold *hold = &net->hold;
-    uint64_t turn = spi_loop_turn(net->loop);
-    bool quick = now - hold->left_at_ticks < hold->quick_ticks;
-    if (!quick && turn == hold->left_in_turn)
-        hold->pause = SPI_HOLD_PAUSE;
-    hold->left_in_turn = turn;
-    if (hold->pause == 0)
-        return quick;
-    hold->pause--;
+    if (spi_net_is_slow(net, now))
+        net->hold.pause = SPI_HOLD_PAUSE;
+    if (net->hold.pause == 0)
+        return true;
+    net->hold.pause--;
     return false;
 }
 
-/* The last events may have been slow as well, or have left nothing to send. */
 static void after_events(spout_loop *loop)
 {
     spi_net *net = spi_net_get(loop);

@@ -29,8 +29,7 @@ typedef struct spi_hold {
     int count;
     int pause;              /* so many events hold nothing back, since one was slow */
     uint64_t left_at_ticks; /* when the event before was over, and its output gone or held */
-    uint64_t left_in_turn;
-    uint64_t quick_ticks; /* what takes longer is slow; 0: everything is */
+    uint64_t quick_ticks;   /* what takes longer is slow; 0: everything is */
 } spi_hold;
 
 typedef struct spi_tls_shared spi_tls_shared;
@@ -81,6 +80,14 @@ void spi_net_flush_later(spi_net *net);
  */
 void spi_net_leave(spi_net *net, spout_transport *transport);
 void spi_net_send_held(spi_net *net);
+
+/* Since the event before, or since the turn's events began. */
+static inline bool spi_net_is_slow(const spi_net *net, uint64_t now)
+{
+    uint64_t first = spi_loop_front_of(net->loop)->events_since_ticks,
+             left = net->hold.left_at_ticks;
+    return now - (left > first ? left : first) >= net->hold.quick_ticks;
+}
 
 /* False: what is gathered is sent at once, and that is all. */
 static inline bool spi_net_may_leave(const spi_net *net, const spout_transport *transport)

@@ -5,6 +5,7 @@
 #include <spout/error.h>
 
 #include "base/memory.h"
+#include "base/ticks.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -274,6 +275,15 @@ __attribute__((noinline)) static void flush_others_later(spi_net *net)
         spi_net_flush_later(net);
 }
 
+/* Nothing is held, and this neither. A slow event is noted all the same, of those that might be. */
+static inline void send_gathered(spi_net *net, const spout_transport *transport)
+{
+    bool is_plain = spi_transport_is_plain(transport->ops);
+    spi_net_flush(net, false);
+    if (is_plain && spi_net_is_slow(net, spi_ticks()))
+        net->hold.pause = SPI_HOLD_PAUSE;
+}
+
 static void dispatch(spout_transport *transport, unsigned events)
 {
     spi_net *net = transport->net;
@@ -292,7 +302,7 @@ static void dispatch(spout_transport *transport, unsigned events)
     if (spi_net_may_leave(net, transport))
         spi_net_leave(net, transport);
     else
-        spi_net_flush(net, false);
+        send_gathered(net, transport);
 }
 
 static void on_event(spi_watch *watch, unsigned events)

@@ -1,6 +1,7 @@
 /* Quick replies leave together: what waits for others, and what lets it out. */
 #include "kit.h"
 
+#include "base/ticks.h"
 #include "net/net.h"
 #include "net/tls.h"
 
@@ -232,17 +233,68 @@ static void test_slow_event_at_the_turns_end(void **state)
     assert_in_range(hold->pause, 1, SPI_HOLD_PAUSE);
 }
 
-/* It came when it came. */
-static void test_first_event_of_a_turn_is_not_slow(void **state)
+static void first_is_slow(void)
+{
+    hold->quick_ticks = calls == 1 ? 0 : UINT64_MAX;
+    expect_answers(0, calls - 1);
+}
+
+static void test_slow_event_at_the_turns_beginning(void **state)
 {
     (void)state;
-    open_clients(2);
-    for (int i = 0; i < 3; i++) {
-        hold->quick_ticks = 0;
-        calls = 0;
-        ask_and_turn(2);
-        assert_int_equal(hold->pause, 0);
-    }
+    open_clients(3);
+    step = first_is_slow;
+    ask_and_turn(3);
+    expect_answers(0, 3);
+}
+
+static void test_slow_event_alone(void **state)
+{
+    (void)state;
+    open_clients(4);
+    hold->quick_ticks = 0;
+    ask_and_turn(1);
+    expect_text(&clients[0], "answer");
+    hold->quick_ticks = UINT64_MAX;
+    step = all_before_have_theirs;
+    calls = 0;
+    ask_and_turn(4);
+    expect_answers(0, 4);
+}
+
+static void test_waiting_is_not_slow(void **state)
+{
+    (void)state;
+    if (spi_ticks_of_20us() == 0)
+        skip();
+    open_clients(3);
+    step = nobody_has_any;
+    hold->left_at_ticks = 0;
+    hold->quick_ticks = spi_ticks() / 2; /* all the time since, and half of that */
+    ask_and_turn(3);
+    expect_answers(0, 3);
+    assert_int_equal(hold->pause, 0);
+}
+
+/* As if the turn had begun long ago. */
+static void turn_is_long(void)
+{
+    ((spi_loop_front *)(void *)loop)->events_since_ticks = 0;
+    expect_nothing(0, calls);
+}
+
+static void test_many_quick_events_are_not_slow(void **state)
+{
+    (void)state;
+    if (spi_ticks_of_20us() == 0)
+        skip();
+    open_clients(5);
+    step = turn_is_long;
+    hold->left_at_ticks = spi_ticks();
+    hold->quick_ticks = spi_ticks() / 2;
+    ask_and_turn(5);
+    expect_answers(0, 5);
+    assert_int_equal(hold->pause, 0);
 }
 
 static void reply_with(size_t len)
@@ -517,6 +569,7 @@ static void nobody_has_any_yet(void *arg, int fd, unsigned events)
     *was_called = true;
     assert_int_equal(read(fd, &byte, 1), 1);
     expect_nothing(0, calls);
+    hold->quick_ticks = 0; /* and it is slow */
 }
 
 static void test_what_is_dispatched_last_is_no_transport(void **state)
@@ -533,6 +586,7 @@ static void test_what_is_dispatched_last_is_no_transport(void **state)
     assert_true(was_called);
     assert_int_equal(calls, 3);
     expect_answers(0, 3);
+    assert_in_range(hold->pause, 1, SPI_HOLD_PAUSE);
     spout_watch_stop(watch);
     close(fds[0]);
     close(fds[1]);
@@ -667,7 +721,10 @@ int main(void)
         TEST(test_slow_event_lets_out_what_is_held),
         TEST(test_a_pause_ends),
         TEST(test_slow_event_at_the_turns_end),
-        TEST(test_first_event_of_a_turn_is_not_slow),
+        TEST(test_slow_event_at_the_turns_beginning),
+        TEST(test_slow_event_alone),
+        TEST(test_waiting_is_not_slow),
+        TEST(test_many_quick_events_are_not_slow),
         TEST(test_large_replies_are_not_held),
         TEST(test_replies_as_large_as_may_be_held),
         TEST(test_letting_out_while_another_gathers),
