@@ -275,12 +275,11 @@ __attribute__((noinline)) static void flush_others_later(spi_net *net)
         spi_net_flush_later(net);
 }
 
-/* Nothing is held, and this neither. A slow event is noted all the same, of those that might be. */
+/* It has nothing to wait for. That it was slow is noted all the same if others of its kind may wait. */
 static inline void send_gathered(spi_net *net, const spout_transport *transport)
 {
-    bool is_plain = spi_transport_is_plain(transport->ops);
     spi_net_flush(net, false);
-    if (is_plain && spi_net_is_slow(net, spi_ticks()))
+    if (spi_transport_is_plain(transport->ops) && spi_net_is_slow(net, spi_ticks()))
         net->hold.pause = SPI_HOLD_PAUSE;
 }
 
