@@ -6,22 +6,19 @@
 
 enum { CACHE_LINE = 64 };
 
-/* An event is over, or several that have left nothing to send. Returns whether it was quick, and those
-   before. */
-static bool note_event(spi_net *net, uint64_t now)
+/* One event less of a pause, if there is one. */
+static bool take_from_pause(spi_hold *hold)
 {
-    if (spi_net_is_slow(net, now))
-        net->hold.pause = SPI_HOLD_PAUSE;
-    if (net->hold.pause == 0)
-        return true;
-    net->hold.pause--;
-    return false;
+    if (hold->pause == 0)
+        return false;
+    hold->pause--;
+    return true;
 }
 
 static void after_events(spout_loop *loop)
 {
     spi_net *net = spi_net_get(loop);
-    (void)note_event(net, spi_ticks());
+    spi_net_note_event(net, spi_ticks());
     spi_net_send_held(net);
 }
 
@@ -50,7 +47,8 @@ static void hold_back(spi_net *net, spout_transport *transport)
 __attribute__((noinline)) void spi_net_leave(spi_net *net, spout_transport *transport)
 {
     uint64_t now = spi_ticks();
-    if (note_event(net, now) && may_be_held(net, transport)) {
+    spi_net_note_event(net, now);
+    if (!take_from_pause(&net->hold) && may_be_held(net, transport)) {
         net->hold.left_at_ticks = now;
         hold_back(net, transport);
         if (net->hold.count < SPI_HELD_MOST)

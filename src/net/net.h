@@ -81,12 +81,14 @@ void spi_net_flush_later(spi_net *net);
 void spi_net_leave(spi_net *net, spout_transport *transport);
 void spi_net_send_held(spi_net *net);
 
-/* Since the event before, or since the turn's events began. */
-static inline bool spi_net_is_slow(const spi_net *net, uint64_t now)
+/* An event is over, or several that have left nothing to send: was it slow? It began when the one before
+   was over, or with the turn's events. */
+static inline void spi_net_note_event(spi_net *net, uint64_t now)
 {
     uint64_t first = spi_loop_front_of(net->loop)->events_since_ticks,
              left = net->hold.left_at_ticks;
-    return now - (left > first ? left : first) >= net->hold.quick_ticks;
+    if (now - (left > first ? left : first) >= net->hold.quick_ticks)
+        net->hold.pause = SPI_HOLD_PAUSE;
 }
 
 /* False: what is gathered is sent at once, and that is all. */

@@ -57,10 +57,12 @@ void spi_transport_reset_on_close(const spout_transport *transport)
         transport->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
 }
 
-/* True if there was something. */
+/* What is held has been sent as far as anybody knows, so it goes out first. True if there was something
+   else. */
 static bool drop_gathered(spout_transport *transport)
 {
     spi_net *net = transport->net;
+    spi_net_let_out(transport);
     if (net->gather_owner != transport)
         return false;
     bool had_some = net->gather_len > 0;
@@ -73,7 +75,6 @@ void spi_transport_lose(spout_transport *transport, int code, int errnum, const 
 {
     if (transport->closed)
         return;
-    spi_net_let_out(transport);
     drop_gathered(transport);
     close_descriptor(transport);
     spi_output *output = spi_output_need(transport);
@@ -279,8 +280,8 @@ __attribute__((noinline)) static void flush_others_later(spi_net *net)
 static inline void send_gathered(spi_net *net, const spout_transport *transport)
 {
     spi_net_flush(net, false);
-    if (spi_transport_is_plain(transport->ops) && spi_net_is_slow(net, spi_ticks()))
-        net->hold.pause = SPI_HOLD_PAUSE;
+    if (spi_transport_is_plain(transport->ops))
+        spi_net_note_event(net, spi_ticks());
 }
 
 static void dispatch(spout_transport *transport, unsigned events)
@@ -387,7 +388,6 @@ void spi_transport_abort(spout_transport *transport)
         return;
     if (transport->net->current == transport)
         transport->net->current = NULL;
-    spi_net_let_out(transport);
     bool pending = drop_gathered(transport) || spi_output_waits(transport);
     if (!transport->closed) {
         if (pending)
@@ -407,7 +407,6 @@ static void let_go(spout_transport *transport)
 {
     if (transport->net->current == transport)
         transport->net->current = NULL;
-    spi_net_let_out(transport);
     drop_gathered(transport);
     if (transport->watch.fd >= 0)
         spi_watch_stop(transport->loop, &transport->watch);

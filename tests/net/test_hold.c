@@ -108,6 +108,15 @@ static void expect_answers(int from, int to)
         assert_int_equal(bytes_at(called[i]), strlen(reply));
 }
 
+/* So many in one turn, of which all are answered in the end. */
+static void serve(int count, void (*in_each)(void))
+{
+    open_clients(count);
+    step = in_each;
+    ask_and_turn(count);
+    expect_answers(0, count);
+}
+
 static void expect_text(const client *self, const char *text)
 {
     char got[64];
@@ -160,10 +169,7 @@ static void eight_have_theirs(void)
 static void test_eight_are_enough(void **state)
 {
     (void)state;
-    open_clients(MOST);
-    step = eight_have_theirs;
-    ask_and_turn(MOST);
-    expect_answers(0, MOST);
+    serve(MOST, eight_have_theirs);
 }
 
 static void all_before_have_theirs(void)
@@ -175,10 +181,7 @@ static void test_slow_events_hold_nothing_back(void **state)
 {
     (void)state;
     hold->quick_ticks = 0;
-    open_clients(4);
-    step = all_before_have_theirs;
-    ask_and_turn(4);
-    expect_answers(0, 4);
+    serve(4, all_before_have_theirs);
 }
 
 static void third_is_slow(void)
@@ -193,10 +196,7 @@ static void third_is_slow(void)
 static void test_slow_event_lets_out_what_is_held(void **state)
 {
     (void)state;
-    open_clients(6);
-    step = third_is_slow;
-    ask_and_turn(6);
-    expect_answers(0, 6);
+    serve(6, third_is_slow);
     assert_in_range(hold->pause, SPI_HOLD_PAUSE - 6, SPI_HOLD_PAUSE);
 }
 
@@ -211,10 +211,7 @@ static void test_a_pause_ends(void **state)
 {
     (void)state;
     hold->pause = 5;
-    open_clients(9);
-    step = fifth_is_the_last_of_a_pause;
-    ask_and_turn(9);
-    expect_answers(0, 9);
+    serve(9, fifth_is_the_last_of_a_pause);
     assert_int_equal(hold->pause, 0);
 }
 
@@ -226,10 +223,7 @@ static void last_is_slow(void)
 static void test_slow_event_at_the_turns_end(void **state)
 {
     (void)state;
-    open_clients(3);
-    step = last_is_slow;
-    ask_and_turn(3);
-    expect_answers(0, 3);
+    serve(3, last_is_slow);
     assert_in_range(hold->pause, 1, SPI_HOLD_PAUSE);
 }
 
@@ -242,10 +236,7 @@ static void first_is_slow(void)
 static void test_slow_event_at_the_turns_beginning(void **state)
 {
     (void)state;
-    open_clients(3);
-    step = first_is_slow;
-    ask_and_turn(3);
-    expect_answers(0, 3);
+    serve(3, first_is_slow);
 }
 
 static void test_slow_event_alone(void **state)
@@ -309,20 +300,14 @@ static void test_large_replies_are_not_held(void **state)
 {
     (void)state;
     reply_with(SPI_HELD_BYTES + 1);
-    open_clients(3);
-    step = all_before_have_theirs;
-    ask_and_turn(3);
-    expect_answers(0, 3);
+    serve(3, all_before_have_theirs);
 }
 
 static void test_replies_as_large_as_may_be_held(void **state)
 {
     (void)state;
     reply_with(SPI_HELD_BYTES);
-    open_clients(MOST);
-    step = eight_have_theirs;
-    ask_and_turn(MOST);
-    expect_answers(0, MOST);
+    serve(MOST, eight_have_theirs);
 }
 
 /* While one has gathered much itself, others are let out: its bytes stay where they are. */
@@ -636,10 +621,7 @@ static void test_held_bytes_are_counted(void **state)
     hold = &spi_net_get(loop)->hold;
     hold->quick_ticks = UINT64_MAX;
     bytes_sent = 0;
-    open_clients(4);
-    step = nobody_has_any;
-    ask_and_turn(4);
-    expect_answers(0, 4);
+    serve(4, nobody_has_any);
     assert_int_equal(bytes_sent, 4 * 6);
 }
 
